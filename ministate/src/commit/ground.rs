@@ -1,0 +1,75 @@
+//! Where blocking work runs: on the caller's runtime, and nowhere else.
+
+use std::future::poll_fn;
+use std::panic::resume_unwind;
+use std::task::Poll;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
+
+/// Starts the job without waiting for it.
+///
+/// On a multi-threaded runtime the job becomes a task, whose thread hands its other tasks over
+/// while it blocks: the disk is asked without a change of threads. On a current-thread runtime it
+/// goes to the pool for blocking work. Without a runtime it runs here.
+///
+/// The job runs in any case: a runtime that shuts down drops its tasks, and the drop runs it.
+pub(crate) fn start(job: impl FnOnce() + Send + 'static) {
+    let job = Certain(Some(job));
+    match Handle::try_current() {
+        Err(_) => drop(job),
+        Ok(runtime) => match runtime.runtime_flavor() {
+            RuntimeFlavor::MultiThread => {
+                runtime.spawn(async move {
+                    // Tasks that are ready now join the batch that the job will make.
+                    let_others_run().await;
+                    block_in_place(|| drop(job));
+                });
+            }
+            _ => {
+                runtime.spawn_blocking(|| drop(job));
+            }
+        },
+    }
+}
+
+/// A job that runs when this is dropped.
+struct Certain<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Certain<F> {
+    fn drop(&mut self) {
+        if let Some(job) = self.0.take() {
+            job();
+        }
+    }
+}
+
+/// Goes to the end of the queue of tasks that are ready.
+async fn let_others_run() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs a job that blocks and waits for its result. Dropping the future does not stop the job.
+pub(crate) async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+    match Handle::try_current() {
+        Err(_) => job(),
+        Ok(runtime) => match runtime.spawn_blocking(job).await {
+            Ok(result) => result,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is shutting down and has dropped the job. Whoever waits here will
+                // be dropped as well.
+                Err(_cancelled) => std::future::pending().await,
+            },
+        },
+    }
+}

@@ -1,0 +1,489 @@
+//! Group commit: whoever comes while a batch is synced shares the next sync.
+//!
+//! Callers encode their mutation, put it into the queue and wait. The first one who finds nobody
+//! at it calls a *leader*, which takes what is in the queue as one batch, writes it, syncs it,
+//! applies its mutations in order, answers its callers, and goes on until the queue is empty. The
+//! queue's lock is held to push or to take, the state's lock to apply; nobody holds either while
+//! the disk works. A caller who goes away takes its request out of the queue, or, if a leader has
+//! it already, leaves it to be completed.
+//!
+//! What must stay true: where the queue is not empty, a leader was called.
+
+pub(crate) mod ground;
+mod ticket;
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::{fmt, io};
+
+use ticket::Ticket;
+pub(crate) use ticket::{Answer, Done};
+
+use crate::error::MiniStateError;
+use crate::journal::{Failure, Journal};
+use crate::mutation::{Mutator, Reply};
+use crate::record::{Body, Seq};
+use crate::recovery;
+use crate::schema::Tag;
+
+/// A batch ends before the record with which it would exceed this, so that neither its memory nor
+/// the time of its sync grow with the number of callers.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// So many records are applied before readers get their turn.
+const APPLY_RECORDS: usize = 64;
+
+/// The state, the journal, and those who want to change them.
+pub(crate) struct Core<S, M> {
+    queue: Mutex<Queue<M>>,
+    /// The leader's. `None` once it is closed.
+    journal: Mutex<Option<Journal>>,
+    state: RwLock<State<S>>,
+    /// The last mutation that is durable and visible.
+    seq: AtomicU64,
+    rebuild: Box<Rebuild<S>>,
+}
+
+/// Builds the state at a sequence number anew, from the journal.
+pub(crate) type Rebuild<S> = dyn Fn(Seq) -> Result<S, MiniStateError> + Send + Sync;
+
+enum State<S> {
+    Sound(S),
+    /// A handler panicked, and the state before it could not be built again.
+    Unsound(MiniStateError),
+}
+
+struct Queue<M> {
+    waiting: VecDeque<Request<M>>,
+    leader: Leader,
+    /// Why no more requests are taken.
+    refusal: Option<MiniStateError>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leader {
+    Absent,
+    /// Will take the queue; until then, whoever can lead at once may.
+    Called,
+    Leading,
+}
+
+struct Request<M> {
+    work: Work<M>,
+    ticket: Arc<Ticket>,
+    waiter: Waiter,
+}
+
+/// Who waits for the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiter {
+    Task,
+    /// A thread, which leads when it is woken without an answer.
+    Thread,
+}
+
+/// When a leader stops, beside when there is nothing left to do.
+enum Stay<'a> {
+    UntilIdle,
+    /// Its own request is answered, and another thread waits and can go on.
+    UntilAnswered(&'a Ticket),
+}
+
+enum Batch<M> {
+    Changes(Vec<Claimed<M>>),
+    Close(Arc<Ticket>),
+}
+
+type Claimed<M> = (Change<M>, Arc<Ticket>);
+
+/// What a caller wants.
+pub(crate) enum Work<M> {
+    Apply(Change<M>),
+    /// End the journal, and let go of its lock.
+    Close,
+}
+
+/// A record to be written, and what is applied once it is durable.
+pub(crate) struct Change<M> {
+    pub(crate) body: Body,
+    pub(crate) mutations: Mutations<M>,
+    pub(crate) reply: Reply,
+}
+
+pub(crate) enum Mutations<M> {
+    One(Option<Tag>, M),
+    Several(Vec<(Option<Tag>, M)>),
+}
+
+impl<S, M> Core<S, M> {
+    pub(crate) fn new(journal: Journal, state: S, rebuild: Box<Rebuild<S>>) -> Self {
+        let seq = AtomicU64::new(journal.seq());
+        let queue = Queue { waiting: VecDeque::new(), leader: Leader::Absent, refusal: None };
+        Core {
+            queue: Mutex::new(queue),
+            journal: Mutex::new(Some(journal)),
+            state: RwLock::new(State::Sound(state)),
+            seq,
+            rebuild,
+        }
+    }
+
+    pub(crate) fn seq(&self) -> Seq {
+        self.seq.load(Ordering::Acquire)
+    }
+
+    /// Lends the state.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a handler panicked before and the state before it could not be built again.
+    pub(crate) fn read<R>(&self, reader: impl FnOnce(&S) -> R) -> R {
+        let state: RwLockReadGuard<'_, State<S>> =
+            self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Sound(state) => reader(state),
+            State::Unsound(cause) => {
+                let cause = cause.clone();
+                drop(state);
+                panic!("there is no sound state to read: {cause}");
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<M>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S, M> Core<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    /// Waits for the answer without a thread. See [`Submission`] for what dropping it does.
+    pub(crate) fn submit(self: &Arc<Self>, work: Work<M>) -> Submission<S, M> {
+        let ticket = Arc::new(Ticket::new());
+        Submission { core: Arc::clone(self), work: Some(work), ticket }
+    }
+
+    /// Waits for the answer on this thread, leading where nobody else does.
+    pub(crate) fn submit_blocking(&self, work: Work<M>) -> Answer {
+        let ticket = Arc::new(Ticket::new());
+        self.enqueue(work, &ticket, Waiter::Thread)?;
+        let unpark = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&unpark);
+        loop {
+            if let Poll::Ready(answer) = ticket.poll(&mut context) {
+                return answer;
+            }
+            if !self.lead(Stay::UntilAnswered(&ticket)) {
+                thread::park();
+            }
+        }
+    }
+
+    /// Puts a request into the queue, and says whether a leader has to be called.
+    fn enqueue(
+        &self,
+        work: Work<M>,
+        ticket: &Arc<Ticket>,
+        waiter: Waiter,
+    ) -> Result<bool, MiniStateError> {
+        let mut queue = self.queue();
+        match (&work, &queue.refusal) {
+            (_, None) => {}
+            (Work::Close, Some(MiniStateError::Closed)) => {
+                ticket.answer(Ok(Done { seq: self.seq(), output: None }));
+                return Ok(false);
+            }
+            // What is left to do is to let go of the lock.
+            (Work::Close, Some(_)) => {}
+            (Work::Apply(_), Some(refusal)) => return Err(refusal.clone()),
+        }
+        queue.waiting.push_back(Request { work, ticket: Arc::clone(ticket), waiter });
+        let absent = queue.leader == Leader::Absent;
+        if absent {
+            queue.leader = Leader::Called;
+        }
+        Ok(absent)
+    }
+
+    /// Takes a request back, unless a leader has it.
+    fn withdraw(&self, ticket: &Arc<Ticket>) {
+        let mut queue = self.queue();
+        let at = queue.waiting.iter().rposition(|request| Arc::ptr_eq(&request.ticket, ticket));
+        if let Some(at) = at {
+            queue.waiting.remove(at);
+        }
+    }
+
+    /// Carries out what is in the queue, until nothing is. Returns false at once where another
+    /// leader is at it.
+    fn lead(&self, stay: Stay<'_>) -> bool {
+        {
+            let mut queue = self.queue();
+            if queue.leader == Leader::Leading {
+                return false;
+            }
+            queue.leader = Leader::Leading;
+        }
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(batch) = self.next_batch(&stay) {
+            match batch {
+                Batch::Changes(changes) => self.commit(&mut journal, changes),
+                Batch::Close(ticket) => {
+                    let closed = self.close(&mut journal);
+                    ticket.answer(closed.map(|()| Done { seq: self.seq(), output: None }));
+                }
+            }
+        }
+        true
+    }
+
+    /// The next batch, or the end of the leadership.
+    fn next_batch(&self, stay: &Stay<'_>) -> Option<Batch<M>> {
+        let mut queue = self.queue();
+        if let Stay::UntilAnswered(ticket) = stay
+            && ticket.is_answered()
+            && let Some(next) = queue.waiting.iter().find(|next| next.waiter == Waiter::Thread)
+        {
+            next.ticket.wake();
+            queue.leader = Leader::Called;
+            return None;
+        }
+        let batch = queue.take_batch();
+        if batch.is_none() {
+            queue.leader = Leader::Absent;
+        }
+        batch
+    }
+
+    fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
+        let journal = journal.as_mut().expect("no change is taken once the journal is closed");
+        let bodies = changes.iter().map(|(change, _)| &change.body);
+        // A storage that panics must not leave its callers without an answer.
+        let appended = catch_unwind(AssertUnwindSafe(|| journal.append(bodies)))
+            .unwrap_or_else(|_| Err(Failure::Unknown(io::Error::other("the storage panicked"))));
+        if let Err(failure) = appended {
+            return self.fail(changes, failure);
+        }
+        let mut changes = changes.into_iter();
+        let mut answers = Vec::with_capacity(APPLY_RECORDS.min(changes.len()));
+        while changes.len() > 0 {
+            let applied = self.apply_some(&mut changes, &mut answers);
+            if let Err(panicked) = &applied {
+                self.poison(panicked.clone());
+            }
+            for (ticket, answer) in answers.drain(..) {
+                ticket.answer(answer);
+            }
+        }
+    }
+
+    /// Applies changes while readers wait. Where a handler panics, all changes are answered.
+    fn apply_some(
+        &self,
+        changes: &mut std::vec::IntoIter<Claimed<M>>,
+        answers: &mut Vec<(Arc<Ticket>, Answer)>,
+    ) -> Result<(), MiniStateError> {
+        let mut guard = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State::Sound(state) = &mut *guard else {
+            unreachable!("no change is taken once the state is unsound");
+        };
+        for (change, ticket) in changes.by_ref().take(APPLY_RECORDS) {
+            let before = self.seq.load(Ordering::Relaxed);
+            let mut last = before + change.body.mutations;
+            match apply(change, state, before) {
+                Ok(output) => {
+                    self.seq.store(last, Ordering::Release);
+                    answers.push((ticket, Ok(Done { seq: last, output })));
+                }
+                Err(panicked) => {
+                    // The handler may have left its work half done.
+                    *guard = match (self.rebuild)(before) {
+                        Ok(state) => State::Sound(state),
+                        Err(_) => State::Unsound(panicked.clone()),
+                    };
+                    answers.push((ticket, Err(panicked.clone())));
+                    answers.extend(changes.map(|(change, ticket)| {
+                        last += change.body.mutations;
+                        let source = Arc::new(panicked.clone());
+                        (ticket, Err(MiniStateError::OutcomeUnknown { seq: last, source }))
+                    }));
+                    return Err(panicked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&self, changes: Vec<Claimed<M>>, failure: Failure) {
+        let mut seq = self.seq();
+        let answer: Box<dyn Fn(Seq) -> MiniStateError> = match failure {
+            Failure::NotWritten(source) => {
+                let source = Arc::new(source);
+                Box::new(move |_| MiniStateError::NotWritten { source: Arc::clone(&source) })
+            }
+            Failure::Unknown(source) => {
+                let source: Arc<dyn Error + Send + Sync> = Arc::new(source);
+                Box::new(move |seq| {
+                    MiniStateError::OutcomeUnknown { seq, source: Arc::clone(&source) }
+                })
+            }
+        };
+        self.poison(answer(seq + 1));
+        for (change, ticket) in changes {
+            seq += change.body.mutations;
+            ticket.answer(Err(answer(seq)));
+        }
+    }
+
+    fn close(&self, journal: &mut Option<Journal>) -> Result<(), MiniStateError> {
+        let poison = self.queue().refusal.clone();
+        let closed = match (journal.take(), poison) {
+            (Some(journal), None) => journal.close(),
+            (None, _) => Ok(()),
+            (Some(_unlocked), Some(poison)) => Err(poison),
+        };
+        self.refuse_changes(MiniStateError::Closed);
+        closed
+    }
+
+    fn poison(&self, cause: MiniStateError) {
+        self.refuse_changes(MiniStateError::Poisoned { seq: self.seq(), cause: Arc::new(cause) });
+    }
+
+    /// Answers all changes that wait, and those still to come, with the refusal.
+    fn refuse_changes(&self, refusal: MiniStateError) {
+        let mut queue = self.queue();
+        queue.refusal = Some(refusal.clone());
+        let (changes, others) = std::mem::take(&mut queue.waiting)
+            .into_iter()
+            .partition(|request| matches!(request.work, Work::Apply(_)));
+        queue.waiting = others;
+        drop(queue);
+        let changes: VecDeque<Request<M>> = changes;
+        for request in changes {
+            request.ticket.answer(Err(refusal.clone()));
+        }
+    }
+}
+
+impl<M> Queue<M> {
+    fn take_batch(&mut self) -> Option<Batch<M>> {
+        let mut changes = Vec::new();
+        let mut bytes = 0;
+        while let Some(Request { work, ticket, waiter }) = self.waiting.pop_front() {
+            match work {
+                Work::Apply(change) if changes.is_empty() || bytes < BATCH_BYTES => {
+                    bytes += change.body.len();
+                    changes.push((change, ticket));
+                }
+                Work::Close if changes.is_empty() => return Some(Batch::Close(ticket)),
+                work @ (Work::Apply(_) | Work::Close) => {
+                    self.waiting.push_front(Request { work, ticket, waiter });
+                    break;
+                }
+            }
+        }
+        (!changes.is_empty()).then_some(Batch::Changes(changes))
+    }
+}
+
+fn apply<S, M: Mutator<S>>(
+    change: Change<M>,
+    state: &mut S,
+    before: Seq,
+) -> Result<Option<Box<dyn Any + Send>>, MiniStateError> {
+    let mut reply = change.reply;
+    let mut apply = |seq, tag: Option<Tag>, mutation| {
+        recovery::apply(mutation, state, &mut reply).map_err(|message| {
+            recovery::handler_panicked(seq, tag.map(|tag| (tag.name, tag.version)), message)
+        })
+    };
+    match change.mutations {
+        Mutations::One(tag, mutation) => apply(before + 1, tag, mutation)?,
+        Mutations::Several(mutations) => {
+            for (seq, (tag, mutation)) in (before + 1..).zip(mutations) {
+                apply(seq, tag, mutation)?;
+            }
+        }
+    }
+    Ok(reply.into_output())
+}
+
+/// A request on its way.
+///
+/// Dropped before a leader has taken the request, it takes the request back: nothing happened.
+/// Dropped later, the request is carried out without it.
+#[must_use = "nothing happens until it is polled"]
+pub(crate) struct Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    core: Arc<Core<S, M>>,
+    work: Option<Work<M>>,
+    ticket: Arc<Ticket>,
+}
+
+// Nothing in it is ever pinned.
+impl<S, M> Unpin for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+}
+
+impl<S, M> Future for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let this = self.get_mut();
+        if let Some(work) = this.work.take()
+            && this.core.enqueue(work, &this.ticket, Waiter::Task)?
+        {
+            let core = Arc::clone(&this.core);
+            ground::start(move || {
+                core.lead(Stay::UntilIdle);
+            });
+        }
+        this.ticket.poll(context)
+    }
+}
+
+impl<S, M> Drop for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    fn drop(&mut self) {
+        self.core.withdraw(&self.ticket);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl<S, M> fmt::Debug for Core<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("seq", &self.seq()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! One caller's claim on the answer to its request.
+
+use std::any::Any;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::error::MiniStateError;
+use crate::record::Seq;
+
+/// What became of a request.
+pub(crate) type Answer = Result<Done, MiniStateError>;
+
+/// A request that was carried out.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The last mutation of the request.
+    pub(crate) seq: Seq,
+    /// What the handler of an executed operation returned.
+    pub(crate) output: Option<Box<dyn Any + Send>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ticket(Mutex<Slot>);
+
+#[derive(Debug)]
+enum Slot {
+    Waiting(Option<Waker>),
+    Answered(Box<Answer>),
+    Collected,
+}
+
+impl Ticket {
+    pub(crate) fn new() -> Ticket {
+        Ticket(Mutex::new(Slot::Waiting(None)))
+    }
+
+    /// Gives the answer, and wakes whoever waits for it.
+    pub(crate) fn answer(&self, answer: Answer) {
+        let waiting = std::mem::replace(&mut *self.slot(), Slot::Answered(Box::new(answer)));
+        if let Slot::Waiting(Some(waker)) = waiting {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        !matches!(&*self.slot(), Slot::Waiting(_))
+    }
+
+    /// Wakes whoever waits, without an answer.
+    pub(crate) fn wake(&self) {
+        if let Slot::Waiting(Some(waker)) = &*self.slot() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The answer, or a promise to wake the task once it is there.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the answer was collected before, as futures may.
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
+        let mut slot = self.slot();
+        match &mut *slot {
+            Slot::Waiting(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            Slot::Answered(_) => match std::mem::replace(&mut *slot, Slot::Collected) {
+                Slot::Answered(answer) => Poll::Ready(*answer),
+                Slot::Waiting(_) | Slot::Collected => unreachable!("the slot is locked"),
+            },
+            Slot::Collected => panic!("polled after it was ready"),
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

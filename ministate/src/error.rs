@@ -1,0 +1,345 @@
+//! What can go wrong, where, and what to do about it.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
+
+use crate::schema::DecodeError;
+
+/// Every error of ministate, grouped by what its caller can do.
+///
+/// | variants | what happened to the mutation | the manager |
+/// |---|---|---|
+/// | [`Refused`](Self::Refused) | nothing was written | works on |
+/// | [`NotWritten`](Self::NotWritten) | nothing was written | poisoned: reopen |
+/// | [`OutcomeUnknown`](Self::OutcomeUnknown) | it is there after reopening, or it never was | poisoned: reopen |
+/// | [`HandlerPanicked`](Self::HandlerPanicked) | it is in the journal, and panics at every replay | poisoned: mend the handler |
+/// | [`Poisoned`](Self::Poisoned), [`Closed`](Self::Closed) | nothing was written | refuses writes |
+/// | all others | come from opening; nothing was changed on disk | there is none |
+///
+/// A poisoned manager still serves reads, from the last state that is durable.
+///
+/// The text is one line that ends with the remedy. Errors are cheap to clone: one failed write can
+/// be the answer to a thousand callers.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum MiniStateError {
+    /// The operating system refused to read or to write.
+    Io {
+        /// What ministate was about to do.
+        doing: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The journal's name is not one that a file can have, or one that ministate gives itself.
+    BadName {
+        /// The name as it was given.
+        name: PathBuf,
+    },
+    /// Another manager, in this or another process, has the journal open.
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The process that holds the lock, where it is known.
+        holder: Option<u32>,
+    },
+    /// There is a file under the journal's name, and it is not a journal of ministate.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written in a newer format of ministate.
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The newest format that this version of ministate reads.
+        supported: u64,
+    },
+    /// The bytes are not what was written, or not where it was written.
+    Corrupt {
+        /// The first unsound line.
+        at: Position,
+        /// The sequence number of the first mutation that cannot be read.
+        seq: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A file that must be there is not.
+    Missing {
+        /// The file, as ministate would name it.
+        path: PathBuf,
+        /// The first mutation that is missing.
+        seq: u64,
+    },
+    /// The journal ends earlier than it did when it was last known to be synced.
+    LostTail {
+        /// The file that remembers how far the journal was synced.
+        path: PathBuf,
+        /// The last mutation that could be read.
+        found: u64,
+        /// The last mutation that was synced.
+        synced: u64,
+    },
+    /// A sound record is not a mutation of this program.
+    Undecodable {
+        /// The record.
+        at: Position,
+        /// Its sequence number.
+        seq: u64,
+        /// The operation that it names, such as `deposit@2`.
+        operation: Option<String>,
+        /// Why it cannot be read.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// A handler panicked. The mutation is in the journal, and was not applied.
+    HandlerPanicked {
+        /// The mutation's sequence number.
+        seq: u64,
+        /// The operation, such as `deposit@2`, where it has a name.
+        operation: Option<String>,
+        /// What the panic said.
+        message: String,
+    },
+    /// The mutation was not accepted, and nothing was written.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+    /// The write failed and was undone: the mutation is not in the journal and never will be.
+    NotWritten {
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The sync failed, or an earlier handler of the same batch panicked, which leaves open
+    /// whether the mutation is in the journal. Reopening decides it, once and for all.
+    OutcomeUnknown {
+        /// The sequence number that the mutation has, should it be there; of a batch, the last.
+        seq: u64,
+        /// What the system said, or [`HandlerPanicked`](Self::HandlerPanicked).
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// An earlier write failed, or a handler panicked; no later write is attempted.
+    Poisoned {
+        /// The last mutation that is durable and visible.
+        seq: u64,
+        /// What went wrong then.
+        cause: Arc<MiniStateError>,
+    },
+    /// The manager was closed.
+    Closed,
+}
+
+/// Why a mutation was not accepted.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The mutation has no JSON form.
+    NotEncodable(Arc<serde_json::Error>),
+    /// What would have been written cannot be read back.
+    NotDecodable(Arc<dyn Error + Send + Sync>),
+    /// JSON has no way to say this value, and writes `null`: a float that is not finite, or a
+    /// `Some` of something that is `null` itself.
+    Unsayable {
+        /// Where in the mutation the value is, such as `limits.upper`.
+        field: String,
+        /// What the value is.
+        value: &'static str,
+    },
+    /// What would have been written reads back as another mutation.
+    NotFaithful,
+    /// The record would be larger than the limit of [`Options::record_bytes_max`](crate::Options::record_bytes_max).
+    TooLarge {
+        /// Its size in bytes.
+        bytes: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// A place in a file: `sed -n {line}p {file}` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The line's first byte, counted from 0.
+    pub byte: u64,
+}
+
+impl MiniStateError {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> MiniStateError {
+        let path = path.into();
+        move |source| MiniStateError::Io { doing, path, source: Arc::new(source) }
+    }
+
+    pub(crate) fn undecodable(
+        at: Position,
+        seq: u64,
+        tag: Option<(&str, u32)>,
+        source: DecodeError,
+    ) -> MiniStateError {
+        let operation = tag.map(operation_name);
+        MiniStateError::Undecodable { at, seq, operation, source: Arc::new(source) }
+    }
+}
+
+/// The name of an operation as messages have it: `deposit@2`.
+pub(crate) fn operation_name((name, version): (&str, u32)) -> String {
+    format!("{name}@{version}")
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} line {} (byte {})", self.file.display(), self.line, self.byte)
+    }
+}
+
+impl fmt::Display for MiniStateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |operation: &Option<String>| match operation {
+            Some(operation) => format!(" of operation `{operation}`"),
+            None => String::new(),
+        };
+        match self {
+            Self::Io { doing, path, source } => {
+                let remedy = match source.kind() {
+                    io::ErrorKind::NotADirectory => "name a directory, not a file",
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        "the program needs to read and write there"
+                    }
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room",
+                    _ => "mend what the system reports, then open again",
+                };
+                write!(f, "{doing} {} failed; {remedy}", path.display())
+            }
+            Self::BadName { name } => write!(
+                f,
+                "`{}` cannot name a journal; use a plain file name such as `app.wal.jsonl`",
+                name.display()
+            ),
+            Self::Locked { path, holder } => {
+                match holder {
+                    Some(pid) => write!(f, "process {pid} has the journal open")?,
+                    None => f.write_str("another manager has the journal open")?,
+                }
+                write!(f, " (lock file {}); close it there first", path.display())
+            }
+            Self::Foreign { path } => write!(
+                f,
+                "{} is not a journal of ministate; choose another name, or move the file away",
+                path.display()
+            ),
+            Self::NewerFormat { path, found, supported } => write!(
+                f,
+                "{} has format {found} and this program reads up to format {supported}; \
+                 use a program built with a newer ministate",
+                path.display()
+            ),
+            Self::Corrupt { at, seq, what } => write!(
+                f,
+                "{what} in {at}, from mutation {seq} on; restore the file from a backup, \
+                 nothing was changed"
+            ),
+            Self::Missing { path, seq } => write!(
+                f,
+                "{} is missing, and with it mutation {seq} and those after it; \
+                 restore the file from a backup, nothing was changed",
+                path.display()
+            ),
+            Self::LostTail { path, found, synced } => write!(
+                f,
+                "the journal ends at mutation {found}, but {} says that {synced} was synced; \
+                 restore the last segment from a backup, nothing was changed",
+                path.display()
+            ),
+            Self::Undecodable { at, seq, operation, .. } => write!(
+                f,
+                "cannot read mutation {seq}{} in {at}; run a program that knows it, or teach this \
+                 one",
+                of(operation)
+            ),
+            Self::HandlerPanicked { seq, operation, message } => write!(
+                f,
+                "the handler{} panicked at mutation {seq}: {message}; it is in the journal, so \
+                 mend the handler and open again",
+                of(operation)
+            ),
+            Self::Refused { reason } => write!(f, "refused, nothing was written: {reason}"),
+            Self::NotWritten { .. } => f.write_str(
+                "the write failed and nothing was written; mend the disk, open again, and repeat \
+                 the mutation",
+            ),
+            Self::OutcomeUnknown { seq, .. } => write!(
+                f,
+                "the outcome of mutation {seq} is unknown; open again to learn whether it is in the \
+                 journal"
+            ),
+            Self::Poisoned { seq, .. } => write!(
+                f,
+                "an earlier failure stopped all writes, nothing was written; mend its cause and \
+                 open again (mutation {seq} is the last that is durable)"
+            ),
+            Self::Closed => {
+                f.write_str("the manager is closed, nothing was written; open the journal again")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEncodable(_) => f.write_str("the mutation has no JSON form; change its type"),
+            Self::NotDecodable(_) => f.write_str(
+                "what would be written could not be read back; make its serde attributes agree",
+            ),
+            Self::Unsayable { field, value } => write!(
+                f,
+                "JSON cannot say {value}{}; check the value, or use another type",
+                if field.is_empty() { String::new() } else { format!(" in `{field}`") }
+            ),
+            Self::NotFaithful => f.write_str(
+                "what would be written reads back as another mutation; make its serde attributes \
+                 agree",
+            ),
+            Self::TooLarge { bytes, limit } => write!(
+                f,
+                "its record has {bytes} bytes and the limit is {limit}; split it, or raise \
+                 `record_bytes_max`"
+            ),
+        }
+    }
+}
+
+impl Error for MiniStateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::NotWritten { source } => Some(&**source),
+            Self::OutcomeUnknown { source, .. } | Self::Undecodable { source, .. } => {
+                Some(&**source)
+            }
+            Self::Refused { reason: Refusal::NotEncodable(source) } => Some(&**source),
+            Self::Refused { reason: Refusal::NotDecodable(source) } => Some(&**source),
+            Self::Refused { .. } => None,
+            Self::Poisoned { cause, .. } => Some(&**cause),
+            Self::BadName { .. }
+            | Self::Locked { .. }
+            | Self::Foreign { .. }
+            | Self::NewerFormat { .. }
+            | Self::Corrupt { .. }
+            | Self::Missing { .. }
+            | Self::LostTail { .. }
+            | Self::HandlerPanicked { .. }
+            | Self::Closed => None,
+        }
+    }
+}

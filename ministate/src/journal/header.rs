@@ -1,0 +1,149 @@
+//! The two small objects of a journal: the first line of a segment, and the head file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::continuity::Continuity;
+use super::names::Names;
+use crate::error::{MiniStateError, Position};
+use crate::record::{self, Chain, Seq};
+use crate::schema::Schema;
+use crate::storage::{self, Storage};
+
+/// The format that this version of ministate writes, and the newest that it reads.
+pub(crate) const FORMAT: u64 = 1;
+
+/// With which every file of ministate begins, whatever its format.
+const SIGNATURE: &[u8] = br#"{"ministate":"#;
+
+/// What the first line of a segment says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    #[serde(rename = "ministate")]
+    format: u64,
+    /// The identity of the journal, which its segments share.
+    pub(crate) journal: String,
+    /// The sequence number of the segment's first mutation.
+    pub(crate) first: Seq,
+    /// The checksum of the record before it, in the segment before this.
+    prev: String,
+    /// The program that made the segment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// The operations that it writes, with their versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    ops: BTreeMap<String, u32>,
+}
+
+impl Header {
+    pub(crate) fn new(journal: String, after: &Continuity, schema: &Schema) -> Header {
+        Header {
+            format: FORMAT,
+            journal,
+            first: after.seq + 1,
+            prev: after.chain.to_string(),
+            by: schema.program.map(|(name, version)| format!("{name} {version}")),
+            ops: schema.operations.iter().map(|tag| (tag.name.to_string(), tag.version)).collect(),
+        }
+    }
+
+    pub(crate) fn line(&self) -> Vec<u8> {
+        line_of(self)
+    }
+
+    pub(crate) fn previous(&self) -> Option<Chain> {
+        Chain::parse(self.prev.as_bytes())
+    }
+
+    pub(crate) fn parse(line: &[u8], file: &Path) -> Result<Header, MiniStateError> {
+        let header: Option<Header> = object_of(line, file)?;
+        header.filter(|header| header.first > 0 && header.previous().is_some()).ok_or_else(|| {
+            MiniStateError::Corrupt {
+                at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
+                seq: 0,
+                what: "the first line is not the header that was written",
+            }
+        })
+    }
+}
+
+/// How far a journal was synced when it was last closed, or a segment of it sealed. A lower bound.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeadFile {
+    #[serde(rename = "ministate")]
+    format: u64,
+    journal: String,
+    head: Seq,
+}
+
+/// Publishes that everything through `head` is synced.
+pub(crate) fn publish_head(
+    storage: &dyn Storage,
+    names: &Names,
+    journal: &str,
+    head: Seq,
+) -> Result<(), MiniStateError> {
+    let file = HeadFile { format: FORMAT, journal: journal.to_string(), head };
+    let (temporary, target) = (names.temporary(storage.unique()), names.head());
+    storage::publish(storage, &temporary, &target, &line_of(&file))
+        .map_err(MiniStateError::io("writing", target))
+}
+
+/// The identity and the head in the head file; `None` where there is no such file.
+pub(crate) fn read_head(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<Option<(String, Seq)>, MiniStateError> {
+    let path = names.head();
+    let bytes = match storage::read_all(storage, &path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        result => result.map_err(MiniStateError::io("reading", &path))?,
+    };
+    let file: Option<HeadFile> = match bytes.split_last() {
+        Some((b'\n', line)) => object_of(line, &path)?,
+        Some(_) | None => None,
+    };
+    match file {
+        Some(file) => Ok(Some((file.journal, file.head))),
+        None => Err(MiniStateError::Corrupt {
+            at: Position { file: path, line: 1, byte: 0 },
+            seq: 0,
+            what: "the line is not the one that was written",
+        }),
+    }
+}
+
+fn line_of(object: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(object).expect("these structs have a JSON form");
+    let brace = line.pop();
+    debug_assert_eq!(brace, Some(b'}'));
+    record::push_suffix(&mut line, 0, Chain::START);
+    line
+}
+
+/// The object of a line whose checksum is right; `None` where it is not.
+fn object_of<T: for<'de> Deserialize<'de>>(
+    line: &[u8],
+    file: &Path,
+) -> Result<Option<T>, MiniStateError> {
+    let Some(rest) = line.strip_prefix(SIGNATURE) else {
+        return Err(MiniStateError::Foreign { path: file.to_path_buf() });
+    };
+    let digits: String =
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
+    if let Ok(found) = digits.parse::<u64>()
+        && found > FORMAT
+    {
+        let path = file.to_path_buf();
+        return Err(MiniStateError::NewerFormat { path, found, supported: FORMAT });
+    }
+    Ok(record::split_suffix(line).and_then(|(covered, chain)| {
+        let sound = Chain::START.link(covered) == chain;
+        let object = [covered, b"}"].concat();
+        sound.then(|| serde_json::from_slice(&object).ok()).flatten()
+    }))
+}

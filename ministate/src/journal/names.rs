@@ -1,0 +1,158 @@
+//! The names of a journal's files: the only place that builds or parses them.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::error::MiniStateError;
+use crate::record::Seq;
+
+/// Digits of a sequence number in a name: all of them, so that `ls` sorts by history.
+const SEQ_DIGITS: usize = 20;
+
+/// Where the files of one journal are.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    dir: PathBuf,
+    active: String,
+    /// The active segment's name without its `.jsonl`, with which all other names begin.
+    stem: String,
+}
+
+/// What a file in the journal's directory is to the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Active,
+    Sealed(Seq),
+    /// The segment that becomes active when the active one is sealed.
+    Next,
+    /// Written, and not yet given its name: left by a crash.
+    Temporary,
+}
+
+impl Names {
+    /// The names of the journal whose active segment is `journal`.
+    pub(crate) fn new(journal: &Path) -> Result<Names, MiniStateError> {
+        let bad = || MiniStateError::BadName { name: journal.to_path_buf() };
+        let active = journal.file_name().and_then(OsStr::to_str).ok_or_else(bad)?.to_string();
+        let stem = active.strip_suffix(".jsonl").unwrap_or(&active).to_string();
+        let dir = match journal.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        if stem.is_empty() || is_ours(&active) {
+            return Err(bad());
+        }
+        Ok(Names { dir, active, stem })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn active(&self) -> PathBuf {
+        self.dir.join(&self.active)
+    }
+
+    pub(crate) fn sealed(&self, first: Seq) -> PathBuf {
+        self.with(&format!("{first:0SEQ_DIGITS$}.jsonl"))
+    }
+
+    pub(crate) fn next(&self) -> PathBuf {
+        self.with("next.jsonl")
+    }
+
+    pub(crate) fn head(&self) -> PathBuf {
+        self.with("head.json")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.with("lock")
+    }
+
+    pub(crate) fn temporary(&self, unique: u64) -> PathBuf {
+        self.with(&format!("{unique:016x}.tmp"))
+    }
+
+    /// Where the bytes are kept that were cut off behind the record before `seq`.
+    pub(crate) fn torn(&self, seq: Seq, unique: u64) -> PathBuf {
+        self.with(&format!("torn.{seq:0SEQ_DIGITS$}.{unique:016x}"))
+    }
+
+    fn with(&self, rest: &str) -> PathBuf {
+        self.dir.join(format!("{}.{rest}", self.stem))
+    }
+
+    /// What the file is; `None` where it is not this journal's, or nothing that recovery reads.
+    pub(crate) fn kind(&self, name: &str) -> Option<Kind> {
+        if name == self.active {
+            return Some(Kind::Active);
+        }
+        let rest = name.strip_prefix(&self.stem)?.strip_prefix('.')?;
+        if rest == "next.jsonl" {
+            return Some(Kind::Next);
+        }
+        if let Some(seq) = rest.strip_suffix(".jsonl").and_then(sealed_seq) {
+            return Some(Kind::Sealed(seq));
+        }
+        rest.strip_suffix(".tmp").filter(|unique| is_hex(unique)).map(|_| Kind::Temporary)
+    }
+}
+
+fn sealed_seq(digits: &str) -> Option<Seq> {
+    let all_digits = digits.len() == SEQ_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok()).flatten()
+}
+
+fn is_hex(unique: &str) -> bool {
+    unique.len() == 16 && unique.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a journal of this name would collide with files that another journal names itself.
+fn is_ours(active: &str) -> bool {
+    let sealed = |stem: &str| stem.rsplit('.').next().and_then(sealed_seq).is_some();
+    active.ends_with(".next.jsonl")
+        || active.ends_with(".head.json")
+        || active.ends_with(".lock")
+        || active.ends_with(".tmp")
+        || active.strip_suffix(".jsonl").is_some_and(sealed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names::new(Path::new("state/app.wal.jsonl")).expect("a plain name")
+    }
+
+    #[test]
+    fn every_name_is_recognised_again() {
+        let names = names();
+        let kind = |path: PathBuf| {
+            names.kind(path.file_name().and_then(OsStr::to_str).expect("names are UTF-8"))
+        };
+        assert_eq!(kind(names.active()), Some(Kind::Active));
+        assert_eq!(kind(names.sealed(u64::MAX)), Some(Kind::Sealed(u64::MAX)));
+        assert_eq!(kind(names.next()), Some(Kind::Next));
+        assert_eq!(kind(names.temporary(7)), Some(Kind::Temporary));
+        for ignored in [names.head(), names.lock(), names.torn(1, 2)] {
+            assert_eq!(kind(ignored), None);
+        }
+    }
+
+    #[test]
+    fn files_of_other_journals_are_left_alone() {
+        let names = names();
+        for other in ["app.jsonl", "app.wal2.jsonl", "app.wal.42.jsonl", "app.wal.x.tmp", "x"] {
+            assert_eq!(names.kind(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_ours_are_refused() {
+        for bad in ["", "..", "a.next.jsonl", "a.00000000000000000001.jsonl", ".jsonl", "a.lock"] {
+            assert!(Names::new(Path::new(bad)).is_err(), "{bad}");
+        }
+        assert!(Names::new(Path::new("journal")).is_ok());
+    }
+}

@@ -1,0 +1,357 @@
+//! Appends batches to the active segment, seals it when it is full, and settles what a crash left.
+
+use std::any::Any;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::continuity::Continuity;
+use super::header::{self, Header};
+use super::names::Names;
+use super::{Found, FoundState, Newest, Predecessor, SegmentEnd};
+use crate::error::MiniStateError;
+use crate::record::{self, Body, Seq};
+use crate::schema::Schema;
+use crate::storage::{self, Access, Storage, StorageFile};
+
+/// The active segment is filled ahead with newlines up to a multiple of this, so that most syncs
+/// have no new length or block to make durable.
+const FILL_BYTES: u64 = 64 * 1024;
+
+/// What the application chose.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// A segment that has at least so many bytes is sealed before the next batch.
+    pub(crate) segment_bytes: u64,
+    pub(crate) schema: Schema,
+}
+
+/// A journal that can be appended to.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    storage: Arc<dyn Storage>,
+    names: Names,
+    settings: Settings,
+    identity: String,
+    active: Active,
+    last: Continuity,
+    /// What the head file says.
+    head: Seq,
+    buffer: Vec<u8>,
+    _lock: Box<dyn Any + Send + Sync>,
+}
+
+/// The segment that is written to.
+#[derive(Debug)]
+struct Active {
+    file: Box<dyn StorageFile>,
+    first: Seq,
+    /// The first byte behind the last line.
+    data_bytes: u64,
+    /// The first byte behind the fill: the length of the file.
+    filled_bytes: u64,
+    fill: Fill,
+    unmarked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    Ahead,
+    /// The disk was too full for it.
+    Off,
+}
+
+/// What settling did to the files.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// The bytes that were cut off, and the file that keeps them.
+    pub(crate) torn: Option<(u64, PathBuf)>,
+    /// Bytes that were written again, so that what was read is surely on the disk.
+    pub(crate) rewritten_bytes: u64,
+}
+
+/// Why a batch was not appended. No later one may be.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing of the batch is in the journal, nor will be.
+    NotWritten(io::Error),
+    /// Some of the batch may be in the journal.
+    Unknown(io::Error),
+}
+
+impl Found {
+    /// The last mutation of the journal.
+    pub(crate) fn seq(&self) -> Seq {
+        self.end.seq
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.state, FoundState::Nothing)
+    }
+
+    /// Makes the files what they were found to say, durably, and opens them for appending.
+    pub(crate) fn settle(
+        self,
+        settings: Settings,
+        lock: Box<dyn Any + Send + Sync>,
+    ) -> Result<(Journal, Settled), MiniStateError> {
+        let Found { storage, names, temporaries, end: last, head, state } = self;
+        // The names may be there to see and not yet durable: nothing is built on them before.
+        storage.sync_dir(names.dir()).map_err(MiniStateError::io("syncing", names.dir()))?;
+        for path in &temporaries {
+            storage.remove(path).map_err(MiniStateError::io("removing", path))?;
+        }
+        let mut settled = Settled::default();
+        let dir = &*storage;
+        let (identity, active) = match state {
+            FoundState::Nothing => {
+                let identity = format!("{:016x}{:016x}", storage.unique(), storage.unique());
+                let line = Header::new(identity.clone(), &last, &settings.schema).line();
+                storage::publish(dir, &names.temporary(dir.unique()), &names.active(), &line)
+                    .map_err(MiniStateError::io("writing", names.active()))?;
+                (identity, Active::open(dir, &names.active(), last.seq + 1, line.len() as u64)?)
+            }
+            FoundState::Active(newest) => {
+                let active = settle_newest(dir, &names, &last, &newest, &mut settled)?;
+                (newest.journal, active)
+            }
+            FoundState::Sealing { newest, predecessor } => {
+                if let Predecessor::Active { first, end } = predecessor {
+                    seal_predecessor(dir, &names, &last, first, &end)?;
+                }
+                settle_newest(dir, &names, &last, &newest, &mut settled)?;
+                rename(dir, &names.next(), &names.active())?;
+                let data_bytes = newest.end.data_bytes;
+                (newest.journal, Active::open(dir, &names.active(), newest.first, data_bytes)?)
+            }
+        };
+        let buffer = Vec::new();
+        let journal = Journal {
+            storage,
+            names,
+            settings,
+            identity,
+            active,
+            last,
+            head,
+            buffer,
+            _lock: lock,
+        };
+        Ok((journal, settled))
+    }
+}
+
+/// Cuts the newest segment behind its data, and writes again what no mark says was synced: after
+/// a failed sync the page cache can show bytes that the disk does not have.
+fn settle_newest(
+    storage: &dyn Storage,
+    names: &Names,
+    last: &Continuity,
+    newest: &Newest,
+    settled: &mut Settled,
+) -> Result<Active, MiniStateError> {
+    let Newest { path, end, .. } = newest;
+    if let Some(torn) = &end.torn {
+        let (temporary, kept) =
+            (names.temporary(storage.unique()), names.torn(last.seq + 1, storage.unique()));
+        storage::publish(storage, &temporary, &kept, torn)
+            .map_err(MiniStateError::io("keeping torn bytes in", &kept))?;
+        settled.torn = Some((torn.len() as u64, kept));
+    }
+    let mut active = Active::open(storage, path, newest.first, end.data_bytes)?;
+    active.unmarked = end.unmarked;
+    let from = end.mark.unwrap_or(0);
+    let mut unmarked = Vec::new();
+    let rewritten = (|| {
+        if end.file_bytes > end.data_bytes {
+            active.file.set_len(end.data_bytes)?;
+        }
+        storage::read_range(&*active.file, from, end.data_bytes, &mut unmarked)?;
+        active.file.write_at(&unmarked, from)?;
+        active.file.sync()
+    })();
+    rewritten.map_err(MiniStateError::io("settling", path))?;
+    settled.rewritten_bytes = unmarked.len() as u64;
+    Ok(active)
+}
+
+/// Completes the sealing that a crash interrupted.
+fn seal_predecessor(
+    storage: &dyn Storage,
+    names: &Names,
+    last: &Continuity,
+    first: Seq,
+    end: &SegmentEnd,
+) -> Result<(), MiniStateError> {
+    if !end.sealed {
+        Active::open(storage, &names.active(), first, end.data_bytes)?
+            .cut_behind(&record::end(last.seq, last.chain))
+            .map_err(MiniStateError::io("sealing", names.active()))?;
+    }
+    rename(storage, &names.active(), &names.sealed(first))
+}
+
+fn rename(storage: &dyn Storage, from: &Path, to: &Path) -> Result<(), MiniStateError> {
+    let dir = to.parent().unwrap_or(Path::new("."));
+    storage
+        .rename(from, to)
+        .and_then(|()| storage.sync_dir(dir))
+        .map_err(MiniStateError::io("renaming", from))
+}
+
+impl Active {
+    fn open(
+        storage: &dyn Storage,
+        path: &Path,
+        first: Seq,
+        data_bytes: u64,
+    ) -> Result<Active, MiniStateError> {
+        let file =
+            storage.open(path, Access::Write).map_err(MiniStateError::io("opening", path))?;
+        let filled_bytes = data_bytes;
+        Ok(Active { file, first, data_bytes, filled_bytes, fill: Fill::Ahead, unmarked: false })
+    }
+
+    /// Writes the lines behind the data, and fill behind them where they pass the old one.
+    fn write(&mut self, lines: &mut Vec<u8>) -> io::Result<()> {
+        let line_bytes = lines.len();
+        let data_bytes = self.data_bytes + line_bytes as u64;
+        let passes_fill = data_bytes > self.filled_bytes;
+        if passes_fill && self.fill == Fill::Ahead {
+            let filled_bytes = data_bytes.next_multiple_of(FILL_BYTES);
+            lines.resize((filled_bytes - self.data_bytes) as usize, b'\n');
+            match self.file.write_at(lines, self.data_bytes) {
+                Err(error) if is_full(&error) => {
+                    self.fill = Fill::Off;
+                    lines.truncate(line_bytes);
+                    self.file.set_len(self.data_bytes)?;
+                    self.filled_bytes = self.data_bytes;
+                }
+                result => {
+                    result?;
+                    self.filled_bytes = filled_bytes;
+                    self.data_bytes = data_bytes;
+                    return Ok(());
+                }
+            }
+        }
+        self.file.write_at(lines, self.data_bytes)?;
+        self.filled_bytes = self.filled_bytes.max(data_bytes);
+        self.data_bytes = data_bytes;
+        Ok(())
+    }
+
+    /// Makes everything behind the data unwritten.
+    fn undo(&mut self) -> io::Result<()> {
+        self.file.set_len(self.data_bytes)?;
+        self.file.sync()
+    }
+
+    /// Writes the control line behind the data, cuts the fill behind it, and syncs.
+    fn cut_behind(&mut self, control: &[u8]) -> io::Result<()> {
+        self.file.write_at(control, self.data_bytes)?;
+        self.data_bytes += control.len() as u64;
+        self.filled_bytes = self.data_bytes;
+        self.file.set_len(self.data_bytes)?;
+        self.file.sync()
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+impl Journal {
+    /// The last mutation of the journal.
+    pub(crate) fn seq(&self) -> Seq {
+        self.last.seq
+    }
+
+    /// Appends the records as one batch, and returns once they are on stable storage.
+    ///
+    /// After a failure the journal must not be appended to again.
+    pub(crate) fn append<'a>(
+        &mut self,
+        bodies: impl IntoIterator<Item = &'a Body>,
+    ) -> Result<(), Failure> {
+        if self.active.data_bytes >= self.settings.segment_bytes && self.last.seq >= self.active.first {
+            self.seal().map_err(Failure::NotWritten)?;
+        }
+        let at = time_stamp(self.storage.now());
+        let first = self.last.seq + 1;
+        let mut last = self.last;
+        self.buffer.clear();
+        for body in bodies {
+            let seq = last.seq + 1;
+            let place = seq - first;
+            let chain = record::push_record(&mut self.buffer, last.chain, seq, place, &at, body);
+            last = Continuity { seq: last.seq + body.mutations, batch: Some(first), chain };
+        }
+        if let Err(error) = self.active.write(&mut self.buffer) {
+            return Err(match self.active.undo() {
+                Ok(()) => Failure::NotWritten(error),
+                Err(_) => Failure::Unknown(error),
+            });
+        }
+        // A sync that failed says nothing about what the disk has, and neither would a second one.
+        self.active.file.sync().map_err(Failure::Unknown)?;
+        self.active.unmarked = true;
+        self.last = last;
+        Ok(())
+    }
+
+    /// Ends the active segment and begins the next one.
+    ///
+    /// The next one is there before the old one is ended, and under a name of its own until the
+    /// old one has given the name free: a journal without an active segment was never left by a
+    /// crash, so it is missed.
+    fn seal(&mut self) -> io::Result<()> {
+        let (storage, names) = (&*self.storage, &self.names);
+        let line = Header::new(self.identity.clone(), &self.last, &self.settings.schema).line();
+        storage::publish(storage, &names.temporary(storage.unique()), &names.next(), &line)?;
+        self.active.cut_behind(&record::end(self.last.seq, self.last.chain))?;
+        storage.rename(&names.active(), &names.sealed(self.active.first))?;
+        storage.sync_dir(names.dir())?;
+        storage.rename(&names.next(), &names.active())?;
+        storage.sync_dir(names.dir())?;
+        let first = self.last.seq + 1;
+        let fill = self.active.fill;
+        let active = Active::open(storage, &names.active(), first, line.len() as u64);
+        self.active = Active { fill, ..active.map_err(into_io)? };
+        self.publish_head().map_err(into_io)
+    }
+
+    /// Marks everything as synced, cuts the fill, and remembers how far the journal goes.
+    pub(crate) fn close(mut self) -> Result<(), MiniStateError> {
+        let closing = MiniStateError::io("closing", self.names.active());
+        let mark = match self.active.unmarked {
+            true => record::mark(self.last.seq, self.last.chain),
+            false => Vec::new(),
+        };
+        self.active.cut_behind(&mark).map_err(closing)?;
+        self.publish_head()
+    }
+
+    fn publish_head(&mut self) -> Result<(), MiniStateError> {
+        if self.head < self.last.seq {
+            header::publish_head(&*self.storage, &self.names, &self.identity, self.last.seq)?;
+            self.head = self.last.seq;
+        }
+        Ok(())
+    }
+}
+
+fn into_io(error: MiniStateError) -> io::Error {
+    match error {
+        MiniStateError::Io { source, .. } => io::Error::new(source.kind(), source),
+        other => io::Error::other(other),
+    }
+}
+
+/// The time as records have it, within the four digits that a year has there.
+fn time_stamp(now: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}

@@ -1,0 +1,116 @@
+//! What an application chooses when it opens a journal; every default is stated here, once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::fidelity::Fidelity;
+use crate::recovery::Progress;
+use crate::storage::{Disk, Storage};
+
+/// How a journal is opened.
+///
+/// ```
+/// # use ministate::Mutator;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter(u64);
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc;
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.0 += 1 }
+/// # }
+/// use ministate::Options;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new()
+///     .segment_bytes(8 << 20)
+///     .on_progress(|progress| eprintln!("{} mutations replayed", progress.replayed))
+///     .open::<Counter, Inc>(dir, "counter.wal.jsonl")
+///     .await?;
+/// # manager.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// | option | default |
+/// |---|---|
+/// | [`segment_bytes`](Self::segment_bytes) | 64 MiB |
+/// | [`record_bytes_max`](Self::record_bytes_max) | 16 MiB |
+/// | [`fidelity`](Self::fidelity) | [`Fidelity::Checked`] |
+/// | [`on_progress`](Self::on_progress) | nobody listens |
+/// | [`storage`](Self::storage) | [`Disk`] |
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) segment_bytes: u64,
+    pub(crate) record_bytes_max: u64,
+    pub(crate) fidelity: Fidelity,
+    pub(crate) on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            segment_bytes: 64 << 20,
+            record_bytes_max: 16 << 20,
+            fidelity: Fidelity::Checked,
+            on_progress: Arc::new(|_| {}),
+            storage: Arc::new(Disk),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Options::default()
+    }
+
+    /// A segment of at least so many bytes is sealed, and the next batch begins a new one.
+    /// Segments are never removed by this.
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// A mutation, or a batch of them, is refused if its record would have more bytes than this.
+    /// It bounds the memory of one record, when it is written and when it is replayed.
+    pub fn record_bytes_max(mut self, bytes: u64) -> Self {
+        self.record_bytes_max = bytes;
+        self
+    }
+
+    /// Whether a mutation is read back before it is written.
+    pub fn fidelity(mut self, fidelity: Fidelity) -> Self {
+        self.fidelity = fidelity;
+        self
+    }
+
+    /// Is called about once a MiB during recovery, and once at its end. On the thread that
+    /// recovers: keep it short.
+    pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Arc::new(listener);
+        self
+    }
+
+    /// Where the files are. Tests put a storage in memory here.
+    pub fn storage(mut self, storage: impl Storage + 'static) -> Self {
+        self.storage = Arc::new(storage);
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { segment_bytes, record_bytes_max, fidelity, on_progress: _, storage } = self;
+        f.debug_struct("Options")
+            .field("segment_bytes", segment_bytes)
+            .field("record_bytes_max", record_bytes_max)
+            .field("fidelity", fidelity)
+            .field("storage", storage)
+            .finish_non_exhaustive()
+    }
+}

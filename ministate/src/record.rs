@@ -1,0 +1,477 @@
+//! The lines of a journal: their exact bytes, and back. Pure; `docs/format.md` is its specification.
+
+use std::fmt;
+
+use crate::schema::Tag;
+
+/// A position in history: 0 is the empty history, every mutation adds one.
+pub(crate) type Seq = u64;
+
+/// The checksum of the last record, which the next line's checksum covers: the links of a chain.
+///
+/// CRC-32C (Castagnoli). A line that was altered, lost, repeated or moved breaks the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chain(u32);
+
+impl Chain {
+    /// What the first record of a journal follows. Headers and head files stand alone, on it too.
+    pub(crate) const START: Chain = Chain(0);
+
+    /// The checksum of a line that follows `self`: over `self` in hexadecimal, then the line's
+    /// bytes up to its `,"crc":`.
+    pub(crate) fn link(self, line: &[u8]) -> Chain {
+        Chain(crc32c::crc32c_append(crc32c::crc32c(&self.hex()), line))
+    }
+
+    pub(crate) fn hex(self) -> [u8; 8] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        std::array::from_fn(|place| DIGITS[(self.0 >> (28 - 4 * place) & 0xf) as usize])
+    }
+
+    pub(crate) fn parse(hex: &[u8]) -> Option<Chain> {
+        if hex.len() != 8 || hex.iter().any(u8::is_ascii_uppercase) {
+            return None;
+        }
+        u32::from_str_radix(str::from_utf8(hex).ok()?, 16).ok().map(Chain)
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// `,"crc":"9f3a11c2"}`, with which every line ends.
+pub(crate) const SUFFIX_BYTES: usize = 18;
+
+/// Ends the line that starts at `start` with its checksum and a newline.
+pub(crate) fn push_suffix(out: &mut Vec<u8>, start: usize, previous: Chain) -> Chain {
+    let chain = previous.link(&out[start..]);
+    out.extend_from_slice(&suffix(chain));
+    out.push(b'\n');
+    chain
+}
+
+fn suffix(chain: Chain) -> [u8; SUFFIX_BYTES] {
+    let mut suffix = *br#","crc":"00000000"}"#;
+    suffix[8..16].copy_from_slice(&chain.hex());
+    suffix
+}
+
+/// Splits a line without its newline into what its checksum covers and the checksum.
+pub(crate) fn split_suffix(line: &[u8]) -> Option<(&[u8], Chain)> {
+    let (covered, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX_BYTES)?)?;
+    let hex = suffix.strip_prefix(br#","crc":""#)?.strip_suffix(br#""}"#)?;
+    Some((covered, Chain::parse(hex)?))
+}
+
+/// What a record says, from its `op` to the end of its payload: encoded by the caller, outside of
+/// every lock, before its place in history is known.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    pub(crate) mutations: u64,
+}
+
+impl Body {
+    /// A single mutation.
+    pub(crate) fn one(tag: Option<Tag>, payload: &[u8]) -> Body {
+        let mut bytes = Vec::with_capacity(payload.len() + 64);
+        push_fields(&mut bytes, tag, payload);
+        Body { bytes, mutations: 1 }
+    }
+
+    /// Several mutations in one record, all or nothing.
+    pub(crate) fn several<'a>(members: impl Iterator<Item = (Option<Tag>, &'a [u8])>) -> Body {
+        let mut array = vec![b'['];
+        let mut mutations = 0;
+        for (tag, payload) in members {
+            if mutations > 0 {
+                array.push(b',');
+            }
+            array.push(b'{');
+            push_fields(&mut array, tag, payload);
+            array.push(b'}');
+            mutations += 1;
+        }
+        array.push(b']');
+        let mut bytes = Vec::with_capacity(array.len() + 48);
+        push_text(&mut bytes, format_args!(r#""n":{mutations},"#));
+        push_payload(&mut bytes, &array);
+        Body { bytes, mutations }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn push_fields(out: &mut Vec<u8>, tag: Option<Tag>, payload: &[u8]) {
+    if let Some(Tag { name, version }) = tag {
+        push_text(out, format_args!(r#""op":"{name}","v":{version},"#));
+    }
+    push_payload(out, payload);
+}
+
+fn push_payload(out: &mut Vec<u8>, payload: &[u8]) {
+    push_text(out, format_args!(r#""len":{},"d":"#, payload.len()));
+    out.extend_from_slice(payload);
+}
+
+fn push_text(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    use std::io::Write;
+    out.write_fmt(text).expect("writing to a vector does not fail");
+}
+
+/// Writes the record of `body` with the sequence number `seq`, which is the `place`th after the
+/// first of its batch.
+pub(crate) fn push_record(
+    out: &mut Vec<u8>,
+    previous: Chain,
+    seq: Seq,
+    place: u64,
+    at: &str,
+    body: &Body,
+) -> Chain {
+    let start = out.len();
+    push_text(out, format_args!(r#"{{"seq":{seq},"#));
+    if place > 0 {
+        push_text(out, format_args!(r#""b":{place},"#));
+    }
+    push_text(out, format_args!(r#""at":"{at}","#));
+    out.extend_from_slice(&body.bytes);
+    push_suffix(out, start, previous)
+}
+
+/// A line that says: everything through `seq` was synced when this was written.
+pub(crate) fn mark(seq: Seq, chain: Chain) -> Vec<u8> {
+    control_line("mark", seq, chain)
+}
+
+/// The last line of a sealed segment.
+pub(crate) fn end(seq: Seq, chain: Chain) -> Vec<u8> {
+    control_line("end", seq, chain)
+}
+
+fn control_line(kind: &str, seq: Seq, chain: Chain) -> Vec<u8> {
+    let mut line = format!(r#"{{"{kind}":{seq}"#).into_bytes();
+    push_suffix(&mut line, 0, chain);
+    line
+}
+
+/// The fields of a record before its payload.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) place: u64,
+    pub(crate) at: &'a str,
+    pub(crate) contents: Contents<'a>,
+    payload_bytes: u64,
+    payload_start: usize,
+}
+
+impl Head<'_> {
+    /// The sequence number of the first mutation in the record's batch.
+    pub(crate) fn batch(&self) -> Option<Seq> {
+        self.seq.checked_sub(self.place)
+    }
+
+    /// The line is as long as its `len` says.
+    fn agrees_with(&self, line: &[u8]) -> bool {
+        let rest = line.len().saturating_sub(self.payload_start);
+        rest.checked_sub(SUFFIX_BYTES).is_some_and(|payload| payload as u64 == self.payload_bytes)
+    }
+
+    fn payload<'line>(&self, line: &'line [u8]) -> &'line [u8] {
+        &line[self.payload_start..line.len() - SUFFIX_BYTES]
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents<'a> {
+    /// One mutation, with its tag where the mutator is derived.
+    One(Option<(&'a str, u32)>),
+    /// So many mutations, all or nothing.
+    Several(u64),
+}
+
+impl Contents<'_> {
+    pub(crate) fn mutations(self) -> u64 {
+        match self {
+            Contents::One(_) => 1,
+            Contents::Several(mutations) => mutations,
+        }
+    }
+}
+
+/// A record whose checksum has been verified.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) head: Head<'a>,
+    payload: &'a [u8],
+}
+
+/// One mutation of a record: its tag and its payload.
+pub(crate) type Member<'a> = (Option<(&'a str, u32)>, &'a [u8]);
+
+impl<'a> Record<'a> {
+    /// The mutations in order; `None` in place of one that is not written as it should be.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Option<Member<'a>>> + use<'a> {
+        let mut members = match self.head.contents {
+            Contents::One(tag) => Members::One(Some((tag, self.payload))),
+            Contents::Several(count) => Members::Several { rest: Cursor(self.payload), count, next: 0 },
+        };
+        std::iter::from_fn(move || members.next())
+    }
+}
+
+enum Members<'a> {
+    One(Option<Member<'a>>),
+    Several { rest: Cursor<'a>, count: u64, next: u64 },
+}
+
+impl<'a> Members<'a> {
+    fn next(&mut self) -> Option<Option<Member<'a>>> {
+        match self {
+            Members::One(member) => member.take().map(Some),
+            Members::Several { next, count, .. } if next == count => None,
+            Members::Several { rest, count, next } => {
+                *next += 1;
+                let closing: &[u8] = if next == count { b"}]" } else { b"}" };
+                let opening: &[u8] = if *next == 1 { b"[{" } else { b",{" };
+                let member = (|| {
+                    rest.literal(opening)?;
+                    let tag = rest.tag()?;
+                    let payload_bytes = rest.length()?;
+                    let payload = rest.take(payload_bytes)?;
+                    rest.literal(closing)?;
+                    Ok::<_, Stop>((tag, payload))
+                })();
+                if member.is_err() || (next == count && !rest.0.is_empty()) {
+                    *next = *count;
+                    return Some(None);
+                }
+                Some(member.ok())
+            }
+        }
+    }
+}
+
+/// Reads a line without its newline that must be the record after `previous`, checksum included.
+pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<(Record<'_>, Chain)> {
+    let head = parse_head(line).ok()?;
+    if !head.agrees_with(line) {
+        return None;
+    }
+    let (covered, chain) = split_suffix(line)?;
+    if previous.link(covered) != chain {
+        return None;
+    }
+    let payload = head.payload(line);
+    Some((Record { head, payload }, chain))
+}
+
+/// What a piece of a damaged or torn stretch looks like, wherever it came from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    Record(Head<'a>),
+    Control,
+    Nothing,
+}
+
+/// Judges a piece by its form alone: the line before it is not known, so neither is its checksum.
+pub(crate) fn judge_piece(line: &[u8]) -> Piece<'_> {
+    if split_suffix(line).is_none() {
+        return Piece::Nothing;
+    }
+    if let Ok(head) = parse_head(line) {
+        return if head.agrees_with(line) { Piece::Record(head) } else { Piece::Nothing };
+    }
+    let mut rest = Cursor(line);
+    let control = rest.choice([br#"{"mark":"#, br#"{"end":"#]).is_ok()
+        && rest.number().is_ok()
+        && rest.0.len() == SUFFIX_BYTES;
+    if control { Piece::Control } else { Piece::Nothing }
+}
+
+/// Whether `bytes` are the beginning, but not the whole, of the record `seq`, the `place`th after
+/// the first of its batch, or the first.
+pub(crate) fn begins_record(bytes: &[u8], seq: Seq, place: u64, previous: Chain) -> bool {
+    let mut rest = Cursor(bytes);
+    match begins_head(&mut rest, seq, place) {
+        Err(Stop::End) => true,
+        Err(Stop::Mismatch) => false,
+        Ok(payload_bytes) => match rest.take(payload_bytes) {
+            Err(_) => begins_json(rest.0),
+            Ok(payload) => {
+                let covered = &bytes[..bytes.len() - rest.0.len()];
+                let suffix = suffix(previous.link(covered));
+                is_json(payload) && rest.0.len() < suffix.len() && suffix.starts_with(rest.0)
+            }
+        },
+    }
+}
+
+fn begins_head(rest: &mut Cursor<'_>, seq: Seq, place: u64) -> Result<u64, Stop> {
+    rest.literal(format!(r#"{{"seq":{seq},"#).as_bytes())?;
+    let first = br#""at":""#;
+    if place > 0 {
+        let later = format!(r#""b":{place},"at":""#);
+        rest.choice([first, later.as_bytes()])?;
+    } else {
+        rest.literal(first)?;
+    }
+    rest.time_and_contents()?;
+    rest.length()
+}
+
+/// Whether `bytes` are the beginning of a JSON text that goes on.
+fn begins_json(bytes: &[u8]) -> bool {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        Err(error) => error.is_eof(),
+        // A number is the one text whose beginning is a whole text as well.
+        Ok(_) => bytes.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit()),
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+fn parse_head(line: &[u8]) -> Result<Head<'_>, Stop> {
+    let mut rest = Cursor(line);
+    rest.literal(br#"{"seq":"#)?;
+    let seq = rest.number()?;
+    rest.literal(b",")?;
+    let place = match rest.choice([br#""b":"#, br#""at":""#])? {
+        0 => {
+            let place = rest.number()?;
+            rest.literal(br#","at":""#)?;
+            place
+        }
+        _ => 0,
+    };
+    let (at, contents) = rest.time_and_contents()?;
+    let payload_bytes = rest.length()?;
+    let payload_start = line.len() - rest.0.len();
+    Ok(Head { seq, place, at, contents, payload_bytes, payload_start })
+}
+
+/// Why a line stopped being what it should be: its bytes ran out, or are others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    End,
+    Mismatch,
+}
+
+/// The bytes of a line that are still to be read.
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn literal(&mut self, expected: &[u8]) -> Result<(), Stop> {
+        self.choice([expected]).map(|_| ())
+    }
+
+    /// Reads one of the literals, and says which.
+    fn choice<const N: usize>(&mut self, literals: [&[u8]; N]) -> Result<usize, Stop> {
+        for (index, literal) in literals.iter().enumerate() {
+            if let Some(rest) = self.0.strip_prefix(*literal) {
+                self.0 = rest;
+                return Ok(index);
+            }
+        }
+        let cut = literals.iter().any(|literal| literal.starts_with(self.0));
+        Err(if cut { Stop::End } else { Stop::Mismatch })
+    }
+
+    /// Reads a number in its one way of writing: no sign, no leading zero. Something follows it.
+    fn number(&mut self) -> Result<u64, Stop> {
+        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = self.0.split_at(digits);
+        if number.len() > 1 && number[0] == b'0' {
+            return Err(Stop::Mismatch);
+        }
+        if rest.is_empty() {
+            return Err(Stop::End);
+        }
+        self.0 = rest;
+        str::from_utf8(number).ok().and_then(|text| text.parse().ok()).ok_or(Stop::Mismatch)
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<&'a [u8], Stop> {
+        let bytes = usize::try_from(bytes).map_err(|_| Stop::End)?;
+        let (taken, rest) = self.0.split_at_checked(bytes).ok_or(Stop::End)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// Reads a text without escapes up to its closing quote.
+    fn text(&mut self, allowed: impl Fn(u8) -> bool) -> Result<&'a str, Stop> {
+        let length = self.0.iter().take_while(|byte| allowed(**byte)).count();
+        let (text, rest) = self.0.split_at(length);
+        match rest.first() {
+            None => Err(Stop::End),
+            Some(b'"') => {
+                self.0 = &rest[1..];
+                str::from_utf8(text).map_err(|_| Stop::Mismatch)
+            }
+            Some(_) => Err(Stop::Mismatch),
+        }
+    }
+
+    /// Reads what stands between `"at":"` and `"len":`.
+    fn time_and_contents(&mut self) -> Result<(&'a str, Contents<'a>), Stop> {
+        let at = self.time()?;
+        self.literal(b",")?;
+        if let Some(rest) = self.0.strip_prefix(br#""n":"#) {
+            self.0 = rest;
+            let mutations = self.number()?;
+            if mutations == 0 {
+                return Err(Stop::Mismatch);
+            }
+            self.literal(b",")?;
+            return Ok((at, Contents::Several(mutations)));
+        }
+        if br#""n":"#.starts_with(self.0) {
+            return Err(Stop::End);
+        }
+        Ok((at, Contents::One(self.tag()?)))
+    }
+
+    /// Reads a time stamp and its closing quote. Its value is for people, its form is fixed.
+    fn time(&mut self) -> Result<&'a str, Stop> {
+        const FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+        let fits = |(byte, form): (&u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        };
+        if !self.0.iter().zip(FORM).all(fits) {
+            return Err(Stop::Mismatch);
+        }
+        let time = self.take(FORM.len() as u64)?;
+        self.literal(b"\"")?;
+        str::from_utf8(time).map_err(|_| Stop::Mismatch)
+    }
+
+    /// Reads `"op":"name","v":1,` where it stands.
+    fn tag(&mut self) -> Result<Option<(&'a str, u32)>, Stop> {
+        if self.0.starts_with(br#""l"#) {
+            return Ok(None);
+        }
+        self.literal(br#""op":""#)?;
+        let name = self.text(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))?;
+        self.literal(br#","v":"#)?;
+        let version = u32::try_from(self.number()?).map_err(|_| Stop::Mismatch)?;
+        self.literal(b",")?;
+        Ok(Some((name, version)))
+    }
+
+    /// Reads `"len":31,"d":`.
+    fn length(&mut self) -> Result<u64, Stop> {
+        self.literal(br#""len":"#)?;
+        let bytes = self.number()?;
+        self.literal(br#","d":"#)?;
+        Ok(bytes)
+    }
+}

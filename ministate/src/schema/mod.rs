@@ -1,0 +1,103 @@
+//! Tags and versions: which operation a payload of the journal is.
+
+mod dispatch;
+
+use std::error::Error;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+pub use dispatch::{decode_content, decode_variant, encode_variant};
+
+/// The name and version that an operation bears in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    pub name: &'static str,
+    pub version: u32,
+}
+
+/// What a program writes: the tag of each of its operations, in the order of their names.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema {
+    /// Name and version of the crate that declares the operations, for people who read a journal.
+    pub program: Option<(&'static str, &'static str)>,
+    pub operations: &'static [Tag],
+}
+
+impl Schema {
+    /// A mutator written by hand: its records bear no tag.
+    pub const UNTAGGED: Schema = Schema { program: None, operations: &[] };
+}
+
+/// Why the payload of a sound record is not a mutation of this program.
+#[derive(Debug)]
+pub struct DecodeError(Cause);
+
+#[derive(Debug)]
+enum Cause {
+    /// The program has no such operation, or not in this version.
+    Unknown,
+    /// The record has a tag and the program's mutator is written by hand.
+    Tagged,
+    /// The record has no tag and the program's mutator is derived.
+    Untagged,
+    /// The payload is not of the operation's shape.
+    Payload(serde_json::Error),
+    /// A step that reads an old version as a newer one gave up.
+    Upcast(Box<dyn Error + Send + Sync>),
+}
+
+impl DecodeError {
+    /// No operation of the program bears this tag.
+    pub fn unknown(tag: Option<(&str, u32)>) -> Self {
+        Self(if tag.is_some() { Cause::Unknown } else { Cause::Untagged })
+    }
+
+    /// A fallible hop from an old version towards the current one returned this error.
+    pub fn upcast(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Cause::Upcast(error.into()))
+    }
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(Cause::Payload(error))
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cause::Unknown => f.write_str("this program has no such operation in this version"),
+            Cause::Tagged => f.write_str(
+                "the record names an operation, but this program's mutator is written by hand",
+            ),
+            Cause::Untagged => {
+                f.write_str("the record names no operation, but this program's mutator is derived")
+            }
+            Cause::Payload(_) => f.write_str("its payload has another shape"),
+            Cause::Upcast(_) => f.write_str("it could not be read as the current version"),
+        }
+    }
+}
+
+impl Error for DecodeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Cause::Unknown | Cause::Tagged | Cause::Untagged => None,
+            Cause::Payload(error) => Some(error),
+            Cause::Upcast(error) => Some(&**error),
+        }
+    }
+}
+
+/// Decodes the payload of a mutator that is written by hand.
+pub(crate) fn decode_untagged<M: DeserializeOwned>(
+    tag: Option<(&str, u32)>,
+    payload: &[u8],
+) -> Result<M, DecodeError> {
+    match tag {
+        Some(_) => Err(DecodeError(Cause::Tagged)),
+        None => Ok(serde_json::from_slice(payload)?),
+    }
+}

@@ -1,0 +1,3 @@
+//! What ministate promises, one module a promise.
+
+mod power_cuts;

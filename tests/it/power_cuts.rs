@@ -1,0 +1,136 @@
+//! Whatever a power cut or a failing call leaves of a journal, nothing acknowledged is lost.
+//!
+//! A bounded tier: every call of many small histories is a moment for the power to go.
+
+use ministate::MiniStateError;
+use ministate::storage::{Fault, Simulated};
+use ministate_tests::{Chance, Lists, Push, entries, open_simulated};
+
+/// What a program has done so far, as it knows it.
+#[derive(Debug, Clone, Default)]
+struct History {
+    /// What the disk must have, in order.
+    acknowledged: Vec<u64>,
+    /// What it may have behind that: of each attempt all or nothing, the later only with the
+    /// earlier.
+    in_doubt: Vec<Vec<u64>>,
+    next_entry: u64,
+}
+
+impl History {
+    /// Checks what was recovered, and takes it for what has happened.
+    fn settle(&mut self, recovered: Vec<u64>, story: &dyn Fn() -> String) {
+        let mut possible = self.acknowledged.clone();
+        let mut known = possible == recovered;
+        for attempt in &self.in_doubt {
+            possible.extend(attempt);
+            known |= possible == recovered;
+        }
+        assert!(
+            known,
+            "{}: recovered {recovered:?}, acknowledged {:?}, in doubt {:?}",
+            story(),
+            self.acknowledged,
+            self.in_doubt
+        );
+        self.acknowledged = recovered;
+        self.in_doubt.clear();
+    }
+
+    fn attempt(&mut self, count: u64) -> Vec<u64> {
+        let first = self.next_entry;
+        self.next_entry += count;
+        (first..self.next_entry).collect()
+    }
+
+    fn outcome<T>(&mut self, attempt: Vec<u64>, result: Result<T, MiniStateError>) -> bool {
+        match result {
+            Ok(_) => self.acknowledged.extend(attempt),
+            Err(MiniStateError::OutcomeUnknown { .. }) => self.in_doubt.push(attempt),
+            Err(MiniStateError::NotWritten { .. }) => {}
+            Err(other) => panic!("an apply ended with {other}"),
+        }
+        self.in_doubt.is_empty()
+    }
+}
+
+/// Some applies and batches, until something fails; a close now and then.
+fn work(lists: &Lists, history: &mut History, chance: &mut Chance) {
+    for _ in 0..chance.below(7) {
+        let count = [1, 1, 1, 2, 5][chance.below(5) as usize];
+        let attempt = history.attempt(count);
+        let padding = "x".repeat(chance.below(500) as usize * usize::from(chance.below(4) == 0));
+        let push = |entry: &u64| Push { entry: *entry, padding: padding.clone() };
+        let result = match attempt.as_slice() {
+            [entry] => lists.blocking_apply(push(entry)).map(drop),
+            several => lists.blocking_apply_batch(several.iter().map(push)).map(drop),
+        };
+        if result.is_err() {
+            history.outcome(attempt, result);
+            return;
+        }
+        history.outcome(attempt, result);
+    }
+    if chance.below(3) == 0 {
+        // A close that fails takes nothing back.
+        drop(lists.blocking_close());
+    }
+}
+
+/// Opens, works and is interrupted, three times over; then looks.
+fn live(seed: u64, interrupt: &dyn Fn(&Simulated, u64, &mut Chance), story: &str) -> u64 {
+    let mut chance = Chance(seed);
+    let mut history = History::default();
+    let segment_bytes = [300, 900, 5_000][chance.below(3) as usize];
+    let mut disk = Simulated::new();
+    let mut states = 0;
+    for life in 0..3 {
+        let tell = || format!("{story}, seed {seed}, life {life}");
+        interrupt(&disk, life, &mut chance);
+        if let Ok(lists) = open_simulated(&disk, segment_bytes) {
+            history.settle(entries(&lists), &tell);
+            work(&lists, &mut history, &mut chance);
+        }
+        disk = if chance.below(4) == 0 { disk.after_kill() } else { disk.restarted(chance.below(u64::MAX)) };
+        states += 1;
+    }
+    for again in 0..2 {
+        let tell = || format!("{story}, seed {seed}, look {again}");
+        let lists = open_simulated(&disk, segment_bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}, {history:?}", tell()));
+        history.settle(entries(&lists), &tell);
+        let attempt = history.attempt(1);
+        let result = lists.blocking_apply(Push { entry: attempt[0], padding: String::new() });
+        assert!(history.outcome(attempt, result));
+    }
+    states
+}
+
+#[test]
+fn acknowledged_mutations_survive_a_power_cut_at_any_call() {
+    let mut states = 0;
+    for seed in 0..6_000 {
+        states += live(
+            seed,
+            &|disk, _life, chance| disk.cut_power_at(disk.calls() + chance.below(60)),
+            "power cut",
+        );
+    }
+    println!("{states} crash states");
+}
+
+#[test]
+fn acknowledged_mutations_survive_any_failing_call() {
+    let mut states = 0;
+    for seed in 0..6_000 {
+        states += live(
+            seed,
+            &|disk, _life, chance| {
+                let fault = if chance.below(2) == 0 { Fault::Fails } else { Fault::Full };
+                disk.fail_at(disk.calls() + chance.below(60), fault);
+            },
+            "failing call",
+        );
+    }
+    println!("{states} crash states");
+}

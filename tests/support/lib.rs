@@ -1,0 +1,66 @@
+//! What the tests share: a state that remembers everything, and ways to open it.
+
+use std::path::Path;
+
+use ministate::storage::Simulated;
+use ministate::{MiniStateError, Mutator, Options, StateManager};
+use serde::{Deserialize, Serialize};
+
+/// Remembers every mutation in order, so that a lost, repeated or reordered one shows.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    pub entries: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Push {
+    pub entry: u64,
+    /// Makes records of different lengths.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub padding: String,
+}
+
+impl Mutator<List> for Push {
+    fn apply(&self, list: &mut List) {
+        list.entries.push(self.entry);
+    }
+}
+
+pub fn push(entry: u64) -> Push {
+    Push { entry, padding: String::new() }
+}
+
+pub type Lists = StateManager<List, Push>;
+
+pub const JOURNAL: &str = "list.wal.jsonl";
+
+/// Opens the list on a simulated disk, with segments of so many bytes.
+pub fn open_simulated(disk: &Simulated, segment_bytes: u64) -> Result<Lists, MiniStateError> {
+    Options::new()
+        .segment_bytes(segment_bytes)
+        .storage(disk.clone())
+        .blocking_open("lists", JOURNAL)
+}
+
+/// Opens the list on the real disk.
+pub fn open(dir: impl AsRef<Path>) -> Result<Lists, MiniStateError> {
+    Options::new().blocking_open(dir, JOURNAL)
+}
+
+pub fn entries(lists: &Lists) -> Vec<u64> {
+    lists.read(|list| list.entries.clone())
+}
+
+/// A source of reproducible chance (SplitMix64), so that a failure can be run again.
+#[derive(Debug, Clone)]
+pub struct Chance(pub u64);
+
+impl Chance {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
