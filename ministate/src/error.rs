@@ -246,7 +246,7 @@ impl fmt::Display for MiniStateError {
             ),
             Self::Corrupt { at, seq, what } => write!(
                 f,
-                "{what} in {at}, from mutation {seq} on; restore the file from a backup, \
+                "{what}: {at}, where mutation {seq} should begin; restore the file from a backup, \
                  nothing was changed"
             ),
             Self::Missing { path, seq } => write!(

@@ -48,7 +48,7 @@ where
     }
     let mutation = match fidelity {
         Fidelity::Trusted => mutation,
-        Fidelity::Checked => read_back::<S, M>(mutation, tag, &payload)?,
+        Fidelity::Checked => read_back::<S, M>(&mutation, tag, &payload)?,
     };
     Ok(Encoded { mutation, tag, payload })
 }
@@ -65,13 +65,13 @@ fn refuse_raw_byte(byte: u8) -> Refusal {
     Refusal::NotEncodable(Arc::new(serde_json::Error::custom(what)))
 }
 
-fn read_back<S, M>(mutation: M, tag: Option<Tag>, payload: &[u8]) -> Result<M, Refusal>
+fn read_back<S, M>(mutation: &M, tag: Option<Tag>, payload: &[u8]) -> Result<M, Refusal>
 where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     // All that JSON cannot say, it writes as `null`; mostly there is none, and nothing to ask.
     if memchr::memmem::find(payload, b"null").is_some() {
-        unsayable::find(&mutation)?;
+        unsayable::find(mutation)?;
     }
     let decoded = M::__decode(tag.map(|tag| (tag.name, tag.version)), payload)
         .map_err(|error| Refusal::NotDecodable(Arc::new(error)))?

@@ -1,16 +1,98 @@
-//! ministate
-mod commit;
-mod error;
-mod fidelity;
-mod journal;
+//! Application state in memory, every change to it in a durable, human-readable journal.
+//!
+//! An application has a state, a plain struct, and an enum of the operations that change it.
+//! `#[derive(Mutations)]` makes the enum a [`Mutator`] whose values have a name and a version in
+//! the journal. [`StateManager::apply`] writes a mutation to the journal, syncs it, and only then
+//! applies it to the state in memory; [`StateManager::open`] replays the journal.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use ministate::{Mutations, StateManager};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Default, Serialize, Deserialize)]
+//! struct Bank {
+//!     cents: BTreeMap<String, u64>,
+//! }
+//!
+//! #[derive(Clone, Serialize, Deserialize, Mutations)]
+//! #[mutations(state = Bank)]
+//! enum BankOp {
+//!     Deposit { account: String, cents: u64 },
+//!     Close { account: String },
+//! }
+//!
+//! // The handlers: methods with the names of the variants, and their fields as arguments.
+//! impl Bank {
+//!     fn deposit(&mut self, account: String, cents: u64) {
+//!         *self.cents.entry(account).or_default() += cents;
+//!     }
+//!
+//!     fn close(&mut self, account: String) {
+//!         self.cents.remove(&account);
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let bank = StateManager::<Bank, BankOp>::open(dir, "bank.wal.jsonl").await?;
+//! bank.apply(BankOp::Deposit { account: "alice".into(), cents: 500 }).await?;
+//! assert_eq!(bank.read(|bank| bank.cents["alice"]), 500);
+//! bank.close().await?;
+//!
+//! let bank = StateManager::<Bank, BankOp>::open(dir, "bank.wal.jsonl").await?;
+//! assert_eq!(bank.recovery().replayed, 1);
+//! assert_eq!(bank.read(|bank| bank.cents["alice"]), 500);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What `Ok` means
+//!
+//! The record is on stable storage, and readers see its effect. After a crash at any moment an
+//! acknowledged mutation is there once, in order; one that was not acknowledged is wholly there or
+//! wholly absent. What the disk must do for it is said in [`storage::Storage`].
+//!
+//! # What to call
+//!
+//! | for | call |
+//! |---|---|
+//! | one change | [`apply`](StateManager::apply) |
+//! | several changes, all or nothing | [`apply_batch`](StateManager::apply_batch) |
+//! | a change with a result | [`execute`](StateManager::execute) with an [`Operation`] |
+//! | looking at the state | [`read`](StateManager::read), or [`snapshot`](StateManager::snapshot) for a clone |
+//! | choices | [`Options`] |
+//! | what the start found | [`recovery`](StateManager::recovery) |
+//! | the end | [`close`](StateManager::close) |
+//!
+//! Each asynchronous call has a `blocking_` twin for threads without a runtime.
+//!
+//! # Where the idea comes from
+//!
+//! System prevalence (Prevayler, acid-state): the state is in memory, its changes are logged as
+//! commands, handlers are deterministic. The journal is a write-ahead log with group commit. Its
+//! format is in [`_documentation::format`].
+//!
+//! # Features
+//!
+//! - `testing`: `storage::Simulated`, a disk in memory whose power can be cut, for your tests too.
+
+// From what users see to what the disk sees.
 mod manager;
-mod mutation;
 mod options;
-mod record;
+mod mutation;
+mod commit;
 mod recovery;
-mod schema;
-pub mod storage;
+mod journal;
+mod record;
+mod fidelity;
 mod unsayable;
+mod schema;
+mod error;
+pub mod storage;
 
 pub use error::{MiniStateError, Position, Refusal};
 pub use fidelity::Fidelity;
@@ -20,12 +102,20 @@ pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;
 pub use recovery::{Progress, Recovery, TornTail};
 
+/// Documents that belong to the crate, for reading.
+pub mod _documentation {
+    #[doc = include_str!("../docs/format.md")]
+    pub mod format {}
+}
+
 /// What the derive's generated code uses. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::mutation::Reply;
+    pub use crate::mutation::{Reply, execute};
     pub use crate::schema::{
-        DecodeError, Schema, Tag, decode_content, decode_variant, encode_variant,
+        Data, DecodeError, IntoOutput, NoOutput, Schema, Tag, Upcast, Upcasted,
     };
+    pub use crate::schema::{decode_content, no_output, try_upcasted, upcasted};
+    pub use serde::de::DeserializeOwned;
     pub use serde_json::Error as EncodeError;
 }

@@ -205,9 +205,9 @@ impl Options {
     {
         let started = Instant::now();
         let Options { segment_bytes, record_bytes_max, fidelity, on_progress, storage } = self;
-        let state_dir = state_dir.as_ref().to_path_buf();
+        let (state_dir, journal_file) = (state_dir.as_ref().to_path_buf(), journal_file.as_ref());
         let journal_path = state_dir.join(journal_file);
-        let names = Names::new(&journal_path)?;
+        let names = Names::new(&state_dir, journal_file)?;
         storage
             .create_dir_all(names.dir())
             .map_err(MiniStateError::io("creating the directory", names.dir()))?;
@@ -226,12 +226,13 @@ impl Options {
                 on_progress(progress);
             },
         )?;
-        let created = found.is_new();
+        let (created, was_closed) = (found.is_new(), found.was_closed());
         let after = found.seq();
         let settings = Settings { segment_bytes, schema: M::__schema() };
         let (journal, settled) = found.settle(settings, lock)?;
         let recovery = Recovery {
             created,
+            was_closed,
             replayed,
             torn_tail: settled.torn.map(|(bytes, kept_in)| TornTail { after, bytes, kept_in }),
             rewritten_bytes: settled.rewritten_bytes,
@@ -248,7 +249,10 @@ impl Options {
     }
 }
 
-fn lock(storage: &dyn Storage, names: &Names) -> Result<Box<dyn Any + Send + Sync>, MiniStateError> {
+fn lock(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<Box<dyn Any + Send + Sync>, MiniStateError> {
     let path = names.lock();
     match storage.try_lock(&path).map_err(MiniStateError::io("locking", &path))? {
         Lock::Held(lock) => Ok(lock),

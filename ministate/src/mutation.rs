@@ -1,6 +1,6 @@
 //! What an application provides: mutations, operations, and the contract the derive fills.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
 use serde::Serialize;
@@ -174,34 +174,36 @@ pub trait Accepts<O>: From<O> {}
 
 /// Where the handler of an executed operation leaves its result.
 #[doc(hidden)]
-pub struct Reply(Wanted);
+pub struct Reply(Option<Wanted>);
 
-enum Wanted {
-    Nothing,
-    Output(Option<Box<dyn Any + Send>>),
+struct Wanted {
+    output: TypeId,
+    place: Option<Box<dyn Any + Send>>,
 }
 
 impl Reply {
     pub fn discarded() -> Self {
-        Self(Wanted::Nothing)
+        Self(None)
     }
 
     pub(crate) fn wanted<T: Any>() -> Self {
-        Self(Wanted::Output(None))
+        Self(Some(Wanted { output: TypeId::of::<T>(), place: None }))
+    }
+
+    /// Whether the caller waits for an output of this type: an operation that is executed as
+    /// itself has another output than one that is executed as a value of its enum.
+    pub fn wants<T: Any>(&self) -> bool {
+        self.0.as_ref().is_some_and(|wanted| wanted.output == TypeId::of::<T>())
     }
 
     pub fn put<T: Any + Send>(&mut self, output: T) {
-        match &mut self.0 {
-            Wanted::Nothing => {}
-            Wanted::Output(place) => *place = Some(Box::new(output)),
+        if let Some(wanted) = &mut self.0 {
+            wanted.place = Some(Box::new(output));
         }
     }
 
     pub(crate) fn into_output(self) -> Option<Box<dyn Any + Send>> {
-        match self.0 {
-            Wanted::Nothing => None,
-            Wanted::Output(output) => output,
-        }
+        self.0.and_then(|wanted| wanted.place)
     }
 }
 
@@ -209,4 +211,13 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(type_name::<Self>())
     }
+}
+
+/// Executes the payload of a variant, and hands on its output.
+#[doc(hidden)]
+pub fn execute<O, S, R>(operation: O, state: &mut S, answer: impl FnOnce(O::Output) -> R) -> R
+where
+    O: Operation<S, Output: Any + Send>,
+{
+    answer(operation.execute(state))
 }

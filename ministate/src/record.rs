@@ -220,7 +220,9 @@ impl<'a> Record<'a> {
     pub(crate) fn members(&self) -> impl Iterator<Item = Option<Member<'a>>> + use<'a> {
         let mut members = match self.head.contents {
             Contents::One(tag) => Members::One(Some((tag, self.payload))),
-            Contents::Several(count) => Members::Several { rest: Cursor(self.payload), count, next: 0 },
+            Contents::Several(count) => {
+                Members::Several { rest: Cursor(self.payload), count, next: 0 }
+            }
         };
         std::iter::from_fn(move || members.next())
     }

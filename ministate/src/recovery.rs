@@ -44,12 +44,15 @@ use crate::storage::Storage;
 pub struct Recovery {
     /// There was no journal, and now there is.
     pub created: bool,
+    /// The manager before was closed: [`StateManager::close`](crate::StateManager::close) marked
+    /// the end of the journal. False after a crash, and after a drop without a close.
+    pub was_closed: bool,
     /// How many mutations were replayed.
     pub replayed: u64,
     /// What a crash left of mutations that were never acknowledged.
     pub torn_tail: Option<TornTail>,
-    /// Bytes at the end of the journal that were written and synced again, since nothing said
-    /// that they had been synced.
+    /// Bytes at the end of the journal that were written and synced again, since no mark said that
+    /// they had been synced. 0 where the journal was closed.
     pub rewritten_bytes: u64,
     /// How long it took.
     pub duration: Duration,

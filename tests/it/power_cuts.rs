@@ -91,7 +91,11 @@ fn live(seed: u64, interrupt: &dyn Fn(&Simulated, u64, &mut Chance), story: &str
             history.settle(entries(&lists), &tell);
             work(&lists, &mut history, &mut chance);
         }
-        disk = if chance.below(4) == 0 { disk.after_kill() } else { disk.restarted(chance.below(u64::MAX)) };
+        disk = if chance.below(4) == 0 {
+            disk.after_kill()
+        } else {
+            disk.restarted(chance.below(u64::MAX))
+        };
         states += 1;
     }
     for again in 0..2 {
@@ -106,10 +110,15 @@ fn live(seed: u64, interrupt: &dyn Fn(&Simulated, u64, &mut Chance), story: &str
     states
 }
 
+/// A bounded tier; `just crash` lives through more.
+fn histories() -> u64 {
+    std::env::var("MINISTATE_CRASH_HISTORIES").map_or(6_000, |histories| histories.parse().unwrap())
+}
+
 #[test]
 fn acknowledged_mutations_survive_a_power_cut_at_any_call() {
     let mut states = 0;
-    for seed in 0..6_000 {
+    for seed in 0..histories() {
         states += live(
             seed,
             &|disk, _life, chance| disk.cut_power_at(disk.calls() + chance.below(60)),
@@ -122,7 +131,7 @@ fn acknowledged_mutations_survive_a_power_cut_at_any_call() {
 #[test]
 fn acknowledged_mutations_survive_any_failing_call() {
     let mut states = 0;
-    for seed in 0..6_000 {
+    for seed in 0..histories() {
         states += live(
             seed,
             &|disk, _life, chance| {

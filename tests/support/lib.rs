@@ -1,19 +1,26 @@
 //! What the tests share: a state that remembers everything, and ways to open it.
 
+mod gated;
+
 use std::path::Path;
 
 use ministate::storage::Simulated;
 use ministate::{MiniStateError, Mutator, Options, StateManager};
 use serde::{Deserialize, Serialize};
 
+pub use gated::Gated;
+
 /// Remembers every mutation in order, so that a lost, repeated or reordered one shows.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
+    /// In the order of their mutations.
     pub entries: Vec<u64>,
 }
 
+/// Appends an entry to the [`List`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Push {
+    /// What is appended.
     pub entry: u64,
     /// Makes records of different lengths.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -26,12 +33,15 @@ impl Mutator<List> for Push {
     }
 }
 
+/// A short one.
 pub fn push(entry: u64) -> Push {
     Push { entry, padding: String::new() }
 }
 
+/// The manager that most tests open.
 pub type Lists = StateManager<List, Push>;
 
+/// Its journal.
 pub const JOURNAL: &str = "list.wal.jsonl";
 
 /// Opens the list on a simulated disk, with segments of so many bytes.
@@ -47,6 +57,7 @@ pub fn open(dir: impl AsRef<Path>) -> Result<Lists, MiniStateError> {
     Options::new().blocking_open(dir, JOURNAL)
 }
 
+/// What the list holds.
 pub fn entries(lists: &Lists) -> Vec<u64> {
     lists.read(|list| list.entries.clone())
 }
@@ -56,6 +67,7 @@ pub fn entries(lists: &Lists) -> Vec<u64> {
 pub struct Chance(pub u64);
 
 impl Chance {
+    /// A number from 0 up to, and without, `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -64,3 +76,8 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % bound
     }
 }
+
+/// The README's code.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::block_in_place;
+use tokio::task::{self, block_in_place};
 
 /// Starts the job without waiting for it.
 ///
@@ -56,6 +58,47 @@ async fn let_others_run() {
         Poll::Pending
     })
     .await;
+}
+
+/// What is known of the task that called last.
+///
+/// A caller that blocks its own thread, having handed over the thread's other tasks, saves two
+/// changes of threads. That is for tasks of a multi-threaded runtime only: in a `LocalSet` it
+/// panics, and there is no way to ask. But the tasks of a `LocalSet` never change threads, and
+/// the others do soon, since [`start`] takes their thread from them.
+#[derive(Debug, Default)]
+pub(crate) struct Callers(Mutex<Option<Seen>>);
+
+#[derive(Debug)]
+struct Seen {
+    task: task::Id,
+    thread: ThreadId,
+    on_two_threads: bool,
+}
+
+impl Callers {
+    /// Whether the task that runs now can block in place.
+    pub(crate) fn can_block(&self) -> bool {
+        let (Some(task), Some(RuntimeFlavor::MultiThread)) = (task::try_id(), flavor()) else {
+            return false;
+        };
+        let thread = thread::current().id();
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *last {
+            Some(seen) if seen.task == task => {
+                seen.on_two_threads |= seen.thread != thread;
+                seen.on_two_threads
+            }
+            other => {
+                *other = Some(Seen { task, thread, on_two_threads: false });
+                false
+            }
+        }
+    }
+}
+
+fn flavor() -> Option<RuntimeFlavor> {
+    Handle::try_current().ok().map(|runtime| runtime.runtime_flavor())
 }
 
 /// Runs a job that blocks and waits for its result. Dropping the future does not stop the job.

@@ -1,13 +1,15 @@
 //! Group commit: whoever comes while a batch is synced shares the next sync.
 //!
-//! Callers encode their mutation, put it into the queue and wait. The first one who finds nobody
-//! at it calls a *leader*, which takes what is in the queue as one batch, writes it, syncs it,
-//! applies its mutations in order, answers its callers, and goes on until the queue is empty. The
-//! queue's lock is held to push or to take, the state's lock to apply; nobody holds either while
-//! the disk works. A caller who goes away takes its request out of the queue, or, if a leader has
-//! it already, leaves it to be completed.
+//! Callers encode their mutation, put it into the queue and wait. One who finds nobody at it leads,
+//! or calls a *leader*, which takes what is in the queue as one batch, writes it, syncs it, applies
+//! its mutations in order, answers its callers, and goes on until the queue is empty. The queue's
+//! lock is held to push or to take, the state's lock to apply; nobody holds either while the disk
+//! works. A caller who goes away takes its request out of the queue, or, if a leader has it
+//! already, leaves it to be completed.
 //!
-//! What must stay true: where the queue is not empty, a leader was called.
+//! What must stay true: of the requests in the queue each has a leader that runs or was called, or
+//! a caller that is about to be polled and leads then. So nobody waits for a caller who is not
+//! polled any more.
 
 pub(crate) mod ground;
 mod ticket;
@@ -26,6 +28,7 @@ use std::{fmt, io};
 
 use ticket::Ticket;
 pub(crate) use ticket::{Answer, Done};
+use tokio::task::block_in_place;
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
@@ -50,6 +53,7 @@ pub(crate) struct Core<S, M> {
     /// The last mutation that is durable and visible.
     seq: AtomicU64,
     rebuild: Box<Rebuild<S>>,
+    callers: ground::Callers,
 }
 
 /// Builds the state at a sequence number anew, from the journal.
@@ -91,10 +95,24 @@ enum Waiter {
 }
 
 /// When a leader stops, beside when there is nothing left to do.
-enum Stay<'a> {
-    UntilIdle,
-    /// Its own request is answered, and another thread waits and can go on.
-    UntilAnswered(&'a Ticket),
+#[derive(Clone, Copy)]
+enum Until<'a> {
+    Idle,
+    /// Its own request is answered, and a waiting thread can go on.
+    AThreadCanGoOn(&'a Ticket),
+    /// Its own request is answered. Who led has to call a leader for the others.
+    Answered(&'a Ticket),
+}
+
+/// What a leader leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Led {
+    /// Another leader is at it.
+    Not,
+    /// An empty queue, or one that a woken thread goes on with.
+    Done,
+    /// Requests that a new leader has to be called for.
+    NotAll,
 }
 
 enum Batch<M> {
@@ -133,6 +151,7 @@ impl<S, M> Core<S, M> {
             state: RwLock::new(State::Sound(state)),
             seq,
             rebuild,
+            callers: ground::Callers::default(),
         }
     }
 
@@ -171,7 +190,7 @@ where
     /// Waits for the answer without a thread. See [`Submission`] for what dropping it does.
     pub(crate) fn submit(self: &Arc<Self>, work: Work<M>) -> Submission<S, M> {
         let ticket = Arc::new(Ticket::new());
-        Submission { core: Arc::clone(self), work: Some(work), ticket }
+        Submission { core: Arc::clone(self), ticket, stage: Stage::New(work) }
     }
 
     /// Waits for the answer on this thread, leading where nobody else does.
@@ -184,36 +203,54 @@ where
             if let Poll::Ready(answer) = ticket.poll(&mut context) {
                 return answer;
             }
-            if !self.lead(Stay::UntilAnswered(&ticket)) {
-                thread::park();
+            match self.lead(Until::AThreadCanGoOn(&ticket)) {
+                Led::Done | Led::NotAll => {}
+                Led::Not => thread::park(),
             }
         }
     }
 
-    /// Puts a request into the queue, and says whether a leader has to be called.
+    /// Puts a request into the queue.
     fn enqueue(
         &self,
         work: Work<M>,
         ticket: &Arc<Ticket>,
         waiter: Waiter,
-    ) -> Result<bool, MiniStateError> {
+    ) -> Result<(), MiniStateError> {
         let mut queue = self.queue();
         match (&work, &queue.refusal) {
             (_, None) => {}
             (Work::Close, Some(MiniStateError::Closed)) => {
                 ticket.answer(Ok(Done { seq: self.seq(), output: None }));
-                return Ok(false);
+                return Ok(());
             }
             // What is left to do is to let go of the lock.
             (Work::Close, Some(_)) => {}
             (Work::Apply(_), Some(refusal)) => return Err(refusal.clone()),
         }
         queue.waiting.push_back(Request { work, ticket: Arc::clone(ticket), waiter });
-        let absent = queue.leader == Leader::Absent;
-        if absent {
+        Ok(())
+    }
+
+    /// Says whether the caller has to see to it that somebody leads.
+    fn lacks_a_leader(&self) -> bool {
+        let queue = self.queue();
+        queue.leader == Leader::Absent && !queue.waiting.is_empty()
+    }
+
+    /// Calls a leader where there is none.
+    fn call_a_leader(self: &Arc<Self>) {
+        {
+            let mut queue = self.queue();
+            if queue.leader != Leader::Absent {
+                return;
+            }
             queue.leader = Leader::Called;
         }
-        Ok(absent)
+        let core = Arc::clone(self);
+        ground::start(move || {
+            core.lead(Until::Idle);
+        });
     }
 
     /// Takes a request back, unless a leader has it.
@@ -225,45 +262,50 @@ where
         }
     }
 
-    /// Carries out what is in the queue, until nothing is. Returns false at once where another
-    /// leader is at it.
-    fn lead(&self, stay: Stay<'_>) -> bool {
+    /// Carries out what is in the queue.
+    fn lead(&self, until: Until<'_>) -> Led {
         {
             let mut queue = self.queue();
             if queue.leader == Leader::Leading {
-                return false;
+                return Led::Not;
             }
             queue.leader = Leader::Leading;
         }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(batch) = self.next_batch(&stay) {
-            match batch {
-                Batch::Changes(changes) => self.commit(&mut journal, changes),
-                Batch::Close(ticket) => {
+        loop {
+            match self.next_batch(until) {
+                Err(led) => return led,
+                Ok(Batch::Changes(changes)) => self.commit(&mut journal, changes),
+                Ok(Batch::Close(ticket)) => {
                     let closed = self.close(&mut journal);
                     ticket.answer(closed.map(|()| Done { seq: self.seq(), output: None }));
                 }
             }
         }
-        true
     }
 
     /// The next batch, or the end of the leadership.
-    fn next_batch(&self, stay: &Stay<'_>) -> Option<Batch<M>> {
+    fn next_batch(&self, until: Until<'_>) -> Result<Batch<M>, Led> {
         let mut queue = self.queue();
-        if let Stay::UntilAnswered(ticket) = stay
-            && ticket.is_answered()
-            && let Some(next) = queue.waiting.iter().find(|next| next.waiter == Waiter::Thread)
-        {
-            next.ticket.wake();
-            queue.leader = Leader::Called;
-            return None;
+        match until {
+            Until::AThreadCanGoOn(ticket) if ticket.is_answered() => {
+                let threads = |next: &&Request<M>| next.waiter == Waiter::Thread;
+                if let Some(next) = queue.waiting.iter().find(threads) {
+                    next.ticket.wake();
+                    queue.leader = Leader::Called;
+                    return Err(Led::Done);
+                }
+            }
+            Until::Answered(ticket) if ticket.is_answered() && !queue.waiting.is_empty() => {
+                queue.leader = Leader::Absent;
+                return Err(Led::NotAll);
+            }
+            Until::Idle | Until::AThreadCanGoOn(_) | Until::Answered(_) => {}
         }
-        let batch = queue.take_batch();
-        if batch.is_none() {
+        queue.take_batch().ok_or_else(|| {
             queue.leader = Leader::Absent;
-        }
-        batch
+            Led::Done
+        })
     }
 
     fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
@@ -334,8 +376,9 @@ where
             }
             Failure::Unknown(source) => {
                 let source: Arc<dyn Error + Send + Sync> = Arc::new(source);
-                Box::new(move |seq| {
-                    MiniStateError::OutcomeUnknown { seq, source: Arc::clone(&source) }
+                Box::new(move |seq| MiniStateError::OutcomeUnknown {
+                    seq,
+                    source: Arc::clone(&source),
                 })
             }
         };
@@ -353,16 +396,16 @@ where
             (None, _) => Ok(()),
             (Some(_unlocked), Some(poison)) => Err(poison),
         };
-        self.refuse_changes(MiniStateError::Closed);
+        self.refuse_changes(&MiniStateError::Closed);
         closed
     }
 
     fn poison(&self, cause: MiniStateError) {
-        self.refuse_changes(MiniStateError::Poisoned { seq: self.seq(), cause: Arc::new(cause) });
+        self.refuse_changes(&MiniStateError::Poisoned { seq: self.seq(), cause: Arc::new(cause) });
     }
 
     /// Answers all changes that wait, and those still to come, with the refusal.
-    fn refuse_changes(&self, refusal: MiniStateError) {
+    fn refuse_changes(&self, refusal: &MiniStateError) {
         let mut queue = self.queue();
         queue.refusal = Some(refusal.clone());
         let (changes, others) = std::mem::take(&mut queue.waiting)
@@ -431,8 +474,17 @@ where
     M: Mutator<S> + Send + 'static,
 {
     core: Arc<Core<S, M>>,
-    work: Option<Work<M>>,
     ticket: Arc<Ticket>,
+    stage: Stage<M>,
+}
+
+enum Stage<M> {
+    New(Work<M>),
+    /// In the queue, and polled again soon, to lead where nobody does.
+    Queued,
+    /// In the queue or with a leader, who is there or was called.
+    Waiting,
+    Answered,
 }
 
 // Nothing in it is ever pinned.
@@ -452,15 +504,37 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let this = self.get_mut();
-        if let Some(work) = this.work.take()
-            && this.core.enqueue(work, &this.ticket, Waiter::Task)?
-        {
-            let core = Arc::clone(&this.core);
-            ground::start(move || {
-                core.lead(Stay::UntilIdle);
-            });
+        match std::mem::replace(&mut this.stage, Stage::Waiting) {
+            Stage::New(work) => {
+                this.core.enqueue(work, &this.ticket, Waiter::Task)?;
+                if this.core.lacks_a_leader() {
+                    if this.core.callers.can_block() {
+                        // Others that are ready now, in this task too, join the batch.
+                        this.stage = Stage::Queued;
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    this.core.call_a_leader();
+                }
+            }
+            Stage::Queued => {
+                if this.core.lacks_a_leader() && this.core.callers.can_block() {
+                    let until = Until::Answered(&this.ticket);
+                    match block_in_place(|| this.core.lead(until)) {
+                        Led::NotAll => this.core.call_a_leader(),
+                        Led::Done | Led::Not => {}
+                    }
+                } else if this.core.lacks_a_leader() {
+                    this.core.call_a_leader();
+                }
+            }
+            Stage::Waiting | Stage::Answered => {}
         }
-        this.ticket.poll(context)
+        let answer = this.ticket.poll(context);
+        if answer.is_ready() {
+            this.stage = Stage::Answered;
+        }
+        answer
     }
 }
 
@@ -470,7 +544,10 @@ where
     M: Mutator<S> + Send + 'static,
 {
     fn drop(&mut self) {
-        self.core.withdraw(&self.ticket);
+        match self.stage {
+            Stage::New(_) | Stage::Answered => {}
+            Stage::Queued | Stage::Waiting => self.core.withdraw(&self.ticket),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Ticket(Mutex<Slot>);
 #[derive(Debug)]
 enum Slot {
     Waiting(Option<Waker>),
-    Answered(Box<Answer>),
+    Answered(Answer),
     Collected,
 }
 
@@ -36,7 +36,7 @@ impl Ticket {
 
     /// Gives the answer, and wakes whoever waits for it.
     pub(crate) fn answer(&self, answer: Answer) {
-        let waiting = std::mem::replace(&mut *self.slot(), Slot::Answered(Box::new(answer)));
+        let waiting = std::mem::replace(&mut *self.slot(), Slot::Answered(answer));
         if let Slot::Waiting(Some(waker)) = waiting {
             waker.wake();
         }
@@ -69,7 +69,7 @@ impl Ticket {
                 Poll::Pending
             }
             Slot::Answered(_) => match std::mem::replace(&mut *slot, Slot::Collected) {
-                Slot::Answered(answer) => Poll::Ready(*answer),
+                Slot::Answered(answer) => Poll::Ready(answer),
                 Slot::Waiting(_) | Slot::Collected => unreachable!("the slot is locked"),
             },
             Slot::Collected => panic!("polled after it was ready"),

@@ -90,7 +90,7 @@ pub(crate) fn publish_head(
     let file = HeadFile { format: FORMAT, journal: journal.to_string(), head };
     let (temporary, target) = (names.temporary(storage.unique()), names.head());
     storage::publish(storage, &temporary, &target, &line_of(&file))
-        .map_err(MiniStateError::io("writing", target))
+        .map_err(MiniStateError::io("everything is synced, but remembering so in", target))
 }
 
 /// The identity and the head in the head file; `None` where there is no such file.
@@ -133,8 +133,11 @@ fn object_of<T: for<'de> Deserialize<'de>>(
     let Some(rest) = line.strip_prefix(SIGNATURE) else {
         return Err(MiniStateError::Foreign { path: file.to_path_buf() });
     };
-    let digits: String =
-        rest.iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
+    let digits: String = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .map(|byte| char::from(*byte))
+        .collect();
     if let Ok(found) = digits.parse::<u64>()
         && found > FORMAT
     {

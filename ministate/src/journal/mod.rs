@@ -65,7 +65,9 @@ enum Predecessor {
 /// and changes nothing.
 pub(crate) fn refuse_foreign(storage: &dyn Storage, names: &Names) -> Result<(), MiniStateError> {
     match Segment::open(storage, &names.active()) {
-        Err(MiniStateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(MiniStateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(())
+        }
         Err(error @ (MiniStateError::Foreign { .. } | MiniStateError::NewerFormat { .. })) => {
             Err(error)
         }
@@ -111,11 +113,15 @@ pub(crate) fn read(
         }
         ends.push((path, end));
     }
+    // While a segment is being sealed, its name is free for a moment; the next one is there then.
+    if !files.active && !files.next {
+        return Err(MiniStateError::Missing { path: names.active(), seq: found.end.seq + 1 });
+    }
     if found.end.seq < found.head {
         let path = names.head();
         return Err(MiniStateError::LostTail { path, found: found.end.seq, synced: found.head });
     }
-    let (path, end) = ends.pop().expect("a journal that is not fresh has a segment");
+    let (path, end) = ends.pop().expect("the active or the next segment was read");
     let first = firsts[firsts.len() - 1];
     if end.sealed {
         return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
@@ -186,12 +192,8 @@ impl Files {
             }
             segments.push(segment);
         }
-        // While a segment is being sealed, its name is free for a moment; the next one is there.
         if self.active {
             segments.push(Segment::open(storage, &names.active())?);
-        } else if !self.next {
-            let seq = segments.last().map_or(1, |segment| segment.header.first + 1);
-            return Err(MiniStateError::Missing { path: names.active(), seq });
         }
         if self.next {
             segments.push(Segment::open(storage, &names.next())?);
@@ -205,12 +207,12 @@ fn one_identity(
     names: &Names,
     head: Option<&(String, Seq)>,
 ) -> Result<String, MiniStateError> {
-    let identities = segments.iter().map(|segment| (&segment.path, &segment.header.journal));
     let head_path = names.head();
-    let mut all = identities.chain(head.map(|(journal, _)| (&head_path, journal)));
-    let (_, first) = all.next().expect("a journal that is not fresh has a segment");
-    match all.find(|(_, journal)| *journal != first) {
-        None => Ok(first.clone()),
+    let segments = segments.iter().map(|segment| (&segment.path, &segment.header.journal));
+    let mut all = segments.chain(head.map(|(journal, _)| (&head_path, journal)));
+    let first = all.next().map(|(_, journal)| journal.clone()).unwrap_or_default();
+    match all.find(|(_, journal)| **journal != first) {
+        None => Ok(first),
         Some((path, _)) => Err(MiniStateError::Corrupt {
             at: Position { file: path.clone(), line: 1, byte: 0 },
             seq: 0,

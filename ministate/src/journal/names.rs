@@ -30,12 +30,13 @@ pub(crate) enum Kind {
 }
 
 impl Names {
-    /// The names of the journal whose active segment is `journal`.
-    pub(crate) fn new(journal: &Path) -> Result<Names, MiniStateError> {
+    /// The names of the journal whose active segment is `journal` in `dir`, or below it.
+    pub(crate) fn new(dir: &Path, journal: &Path) -> Result<Names, MiniStateError> {
         let bad = || MiniStateError::BadName { name: journal.to_path_buf() };
         let active = journal.file_name().and_then(OsStr::to_str).ok_or_else(bad)?.to_string();
+        let path = dir.join(journal);
         let stem = active.strip_suffix(".jsonl").unwrap_or(&active).to_string();
-        let dir = match journal.parent() {
+        let dir = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             Some(_) | None => PathBuf::from("."),
         };
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names::new(Path::new("state/app.wal.jsonl")).expect("a plain name")
+        Names::new(Path::new("state"), Path::new("app.wal.jsonl")).expect("a plain name")
     }
 
     #[test]
@@ -151,8 +152,8 @@ mod tests {
     #[test]
     fn names_that_are_ours_are_refused() {
         for bad in ["", "..", "a.next.jsonl", "a.00000000000000000001.jsonl", ".jsonl", "a.lock"] {
-            assert!(Names::new(Path::new(bad)).is_err(), "{bad}");
+            assert!(Names::new(Path::new("state"), Path::new(bad)).is_err(), "{bad}");
         }
-        assert!(Names::new(Path::new("journal")).is_ok());
+        assert!(Names::new(Path::new(""), Path::new("journal")).is_ok());
     }
 }

@@ -136,9 +136,7 @@ impl Segment {
                 tail.truncate(kept.map_or(0, |last| last + 1));
                 Ok(Some(tail))
             }
-            Verdict::Damaged(what) => {
-                Err(MiniStateError::Corrupt { at, seq: after.seq + 1, what })
-            }
+            Verdict::Damaged(what) => Err(MiniStateError::Corrupt { at, seq: after.seq + 1, what }),
         }
     }
 }
@@ -174,8 +172,7 @@ struct Lines {
 
 impl Lines {
     fn open(storage: &dyn Storage, path: &Path) -> Result<Lines, MiniStateError> {
-        let file =
-            storage.open(path, Access::Read).map_err(MiniStateError::io("opening", path))?;
+        let file = storage.open(path, Access::Read).map_err(MiniStateError::io("opening", path))?;
         let file_bytes = file.len().map_err(MiniStateError::io("reading", path))?;
         let position = Position { file: path.to_path_buf(), line: 1, byte: 0 };
         Ok(Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None })

@@ -62,7 +62,9 @@ pub(crate) fn judge(
         let complete = after.seq + 1 == first;
         let control = matches!(form, Form::Control | Form::Nothing | Form::Either) && control_only;
         if !complete || !control {
-            return Verdict::Damaged("a segment that has a successor does not end as it was sealed");
+            return Verdict::Damaged(
+                "a segment that has a successor does not end as it was sealed",
+            );
         }
     }
     // 7
@@ -119,11 +121,12 @@ fn proof(piece: &[u8], after: &Continuity) -> Option<&'static str> {
         Piece::Nothing => None,
         Piece::Control => Some("a control line stands behind a line that is not what was written"),
         Piece::Record(head) => {
-            let same_batch = head
-                .batch()
-                .is_some_and(|batch| batch == next || after.batch == Some(batch));
+            let same_batch =
+                head.batch().is_some_and(|batch| batch == next || after.batch == Some(batch));
             let plausible = head.seq > next && same_batch;
-            (!plausible).then_some("a record that was written later stands behind a line that is not what was written")
+            (!plausible).then_some(
+                "a record that was written later stands behind a line that is not what was written",
+            )
         }
     }
 }

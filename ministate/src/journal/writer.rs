@@ -67,7 +67,7 @@ enum Fill {
 pub(crate) struct Settled {
     /// The bytes that were cut off, and the file that keeps them.
     pub(crate) torn: Option<(u64, PathBuf)>,
-    /// Bytes that were written again, so that what was read is surely on the disk.
+    /// Bytes of records that were written again, so that what was read is surely on the disk.
     pub(crate) rewritten_bytes: u64,
 }
 
@@ -88,6 +88,14 @@ impl Found {
 
     pub(crate) fn is_new(&self) -> bool {
         matches!(self.state, FoundState::Nothing)
+    }
+
+    /// Everything was marked as synced, and nothing was left half done.
+    pub(crate) fn was_closed(&self) -> bool {
+        match &self.state {
+            FoundState::Active(newest) => !newest.end.unmarked && newest.end.torn.is_none(),
+            FoundState::Nothing | FoundState::Sealing { .. } => false,
+        }
     }
 
     /// Makes the files what they were found to say, durably, and opens them for appending.
@@ -127,17 +135,8 @@ impl Found {
             }
         };
         let buffer = Vec::new();
-        let journal = Journal {
-            storage,
-            names,
-            settings,
-            identity,
-            active,
-            last,
-            head,
-            buffer,
-            _lock: lock,
-        };
+        let journal =
+            Journal { storage, names, settings, identity, active, last, head, buffer, _lock: lock };
         Ok((journal, settled))
     }
 }
@@ -172,7 +171,9 @@ fn settle_newest(
         active.file.sync()
     })();
     rewritten.map_err(MiniStateError::io("settling", path))?;
-    settled.rewritten_bytes = unmarked.len() as u64;
+    if end.unmarked {
+        settled.rewritten_bytes = unmarked.len() as u64;
+    }
     Ok(active)
 }
 
@@ -275,7 +276,9 @@ impl Journal {
         &mut self,
         bodies: impl IntoIterator<Item = &'a Body>,
     ) -> Result<(), Failure> {
-        if self.active.data_bytes >= self.settings.segment_bytes && self.last.seq >= self.active.first {
+        if self.active.data_bytes >= self.settings.segment_bytes
+            && self.last.seq >= self.active.first
+        {
             self.seal().map_err(Failure::NotWritten)?;
         }
         let at = time_stamp(self.storage.now());

@@ -19,12 +19,18 @@ use serde_json::Error;
 use super::DecodeError;
 
 /// Writes the content of the value's variant.
-pub fn encode_variant<M: Serialize>(mutation: &M, payload: &mut Vec<u8>) -> Result<(), Error> {
+pub(super) fn encode_variant<M: Serialize>(
+    mutation: &M,
+    payload: &mut Vec<u8>,
+) -> Result<(), Error> {
     mutation.serialize(VariantContent(&mut serde_json::Serializer::new(payload)))
 }
 
 /// Reads the content of the variant at `index`, counted in the order of declaration.
-pub fn decode_variant<M: DeserializeOwned>(index: u32, payload: &[u8]) -> Result<M, DecodeError> {
+pub(super) fn decode_variant<M: DeserializeOwned>(
+    index: u32,
+    payload: &[u8],
+) -> Result<M, DecodeError> {
     let mut content = serde_json::Deserializer::from_slice(payload);
     let mutation = M::deserialize(Variant { index, content: &mut content })?;
     content.end()?;

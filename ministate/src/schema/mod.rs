@@ -1,18 +1,24 @@
 //! Tags and versions: which operation a payload of the journal is.
 
+mod bounds;
 mod dispatch;
+mod upcast;
 
 use std::error::Error;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-pub use dispatch::{decode_content, decode_variant, encode_variant};
+pub use bounds::{Data, IntoOutput, NoOutput, no_output};
+pub use dispatch::decode_content;
+pub use upcast::{Upcast, Upcasted, try_upcasted, upcasted};
 
 /// The name and version that an operation bears in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
+    /// What the journal calls the operation.
     pub name: &'static str,
+    /// Which shape its payload has.
     pub version: u32,
 }
 
@@ -21,6 +27,7 @@ pub struct Tag {
 pub struct Schema {
     /// Name and version of the crate that declares the operations, for people who read a journal.
     pub program: Option<(&'static str, &'static str)>,
+    /// What the program writes.
     pub operations: &'static [Tag],
 }
 

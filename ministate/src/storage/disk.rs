@@ -26,7 +26,11 @@ impl Storage for Disk {
         }
         self.create_dir_all(parent)?;
         match fs::create_dir(dir) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !dir.is_dir() {
+                    return Err(io::ErrorKind::NotADirectory.into());
+                }
+            }
             result => result?,
         }
         self.sync_dir(parent)
@@ -67,7 +71,11 @@ impl Storage for Disk {
 
     #[cfg(unix)]
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        match File::open(dir)?.sync_all() {
+            // The file system has no such call for directories, and nothing more can be done.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            result => result,
+        }
     }
 
     /// Elsewhere a directory cannot be synced through `std`; NTFS journals its names by itself.

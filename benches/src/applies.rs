@@ -1,0 +1,140 @@
+//! How many mutations become durable in a second, and how long does each take?
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use crate::floor::{self, File};
+use crate::journal;
+use crate::machine::{self, Place};
+use crate::peers::{self, Ours, Peer, Put, Seed};
+use crate::rounds::{Measure, interleave};
+use crate::samples::{Figures, Recorder, Sample, Window, median, median_ratio};
+use crate::settings::Settings;
+use crate::table::{Report, Table, count, held, micros, none, ratio};
+use crate::{Failure, Outcome};
+
+/// So many tasks, and how many times as fast as the seed ours is to be.
+const TARGETS: [(usize, f64); 3] = [(1, 2.0), (64, 30.0), (1024, 150.0)];
+
+pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
+    let mut table = Table::new([
+        "tasks, peer",
+        "op/s",
+        "p50 us",
+        "p99 us",
+        "op/s : seed",
+        "p50 : floor",
+        "cpu us/op",
+        "records/sync",
+    ]);
+    // All measurements come first, and their evaluation after.
+    let mut measured = Vec::new();
+    for (tasks, _) in TARGETS {
+        let mut peers: Vec<Measure<'_, Applies>> = vec![
+            Box::new(move |dir| measure_ours(tasks, settings, dir)),
+            Box::new(move |dir| Ok((measure::<Seed>(tasks, settings, dir)?, None))),
+        ];
+        if tasks == 1 {
+            for file in [File::Filled, File::Appended] {
+                peers.push(Box::new(move |dir| Ok((floor::measure(file, settings, dir)?, None))));
+            }
+        }
+        measured.push(interleave(settings.rounds, place, &peers)?);
+    }
+    let mut verdicts = Vec::new();
+    for ((tasks, target), peers) in TARGETS.into_iter().zip(measured) {
+        let peers: Vec<Vec<Evaluated>> =
+            peers.into_iter().map(|rounds| rounds.into_iter().map(evaluate).collect()).collect();
+        let reached = median_ratio(&peers[0], &peers[1], |round| round.figures.per_second);
+        let holds = held(reached >= target);
+        verdicts.push(format!("{target:.0}x at {tasks} {holds} ({})", ratio(reached)));
+        let names = ["ours", "seed", "floor, filled", "floor, appended"];
+        for (name, rounds) in names.into_iter().zip(&peers) {
+            let to_floor = peers.get(2).map(|floor| median_ratio(rounds, floor, |r| r.figures.p50));
+            table.row([
+                format!("{tasks:>4}, {name}"),
+                count(median(rounds, |round| round.figures.per_second)),
+                micros(median(rounds, |round| round.figures.p50)),
+                micros(median(rounds, |round| round.figures.p99)),
+                ratio(median_ratio(rounds, &peers[1], |round| round.figures.per_second)),
+                to_floor.map_or_else(none, ratio),
+                micros(median(rounds, |round| round.figures.processor)),
+                format!("{:.1}", median(rounds, |round| round.records_per_sync)),
+            ]);
+        }
+    }
+    Ok(Report {
+        title: format!(
+            "applies: durable mutations of about 100 bytes; medians of {} rounds of {:?}",
+            settings.rounds, settings.measured
+        ),
+        table,
+        verdict: format!("The targets against the seed: {}.", verdicts.join(", ")),
+    })
+}
+
+/// A measurement, and where it left a journal with shared syncs.
+type Applies = (Sample, Option<PathBuf>);
+
+struct Evaluated {
+    figures: Figures,
+    records_per_sync: f64,
+}
+
+fn evaluate((sample, journal): Applies) -> Evaluated {
+    let records_per_sync = match journal {
+        Some(dir) => journal::records_per_sync(&dir).unwrap_or(f64::NAN),
+        None => 1.0,
+    };
+    Evaluated { figures: sample.evaluate(), records_per_sync }
+}
+
+fn measure_ours(tasks: usize, settings: &Settings, dir: &Path) -> Outcome<Applies> {
+    Ok((measure::<Ours>(tasks, settings, dir)?, Some(dir.to_path_buf())))
+}
+
+/// So many tasks, each with one mutation after the other.
+pub(crate) fn measure<P: Peer>(tasks: usize, settings: &Settings, dir: &Path) -> Outcome<Sample> {
+    let runtime = peers::runtime()?;
+    let peer = Arc::new(runtime.block_on(P::open(dir))?);
+    let window = Window::from_now(settings);
+    let tasks: Vec<_> = (0..tasks)
+        .map(|task| runtime.spawn(write(Arc::clone(&peer), task as u64, window.clone())))
+        .collect();
+    thread::sleep(window.start().saturating_duration_since(Instant::now()));
+    let before = machine::processor_time();
+    thread::sleep(window.end().saturating_duration_since(Instant::now()));
+    let processor = machine::processor_time() - before;
+    let (recorders, written) = runtime.block_on(async {
+        let (mut recorders, mut written) = (Vec::with_capacity(tasks.len()), 0);
+        for task in tasks {
+            let (recorder, applied) = task.await??;
+            recorders.push(recorder);
+            written += applied;
+        }
+        peer.close().await?;
+        Ok::<_, Failure>((recorders, written))
+    })?;
+    if peer.sequence() != written {
+        return Err(format!("{written} mutations written, {} there", peer.sequence()).into());
+    }
+    Ok(Sample { recorders, measured: settings.measured, processor })
+}
+
+/// One mutation after the other, until the window closes.
+async fn write<P: Peer>(peer: Arc<P>, task: u64, window: Window) -> Outcome<(Recorder, u64)> {
+    let mut recorder = Recorder::new(window);
+    let mut written = 0;
+    let mut began = Instant::now();
+    loop {
+        peer.apply(Put::numbered(task + written)).await?;
+        written += 1;
+        let completed = Instant::now();
+        if !recorder.record(began, completed) {
+            return Ok((recorder, written));
+        }
+        began = completed;
+    }
+}

@@ -1,0 +1,109 @@
+//! How fast is ministate, beside ministate 0.1 and beside the bare disk of the same machine?
+//!
+//! ```text
+//! cargo run --release -p ministate-benches -- all
+//! chrt -r 1 target/release/ministate-benches applies --rounds 9    # where others use the machine
+//! ```
+//!
+//! Only ratios within a run mean anything: an idle processor or a busy neighbour moves one sync
+//! from 0.1 to 4 ms. So the peers take turns, every measurement begins with a warm-up in a fresh
+//! directory, nothing is evaluated, printed or removed before the last one is over, and what is
+//! reported are medians over the rounds.
+
+mod machine; // what all of it ran on
+mod peers; // who is measured: ours and the seed, and the state and mutation they share
+mod rounds; // taking turns
+mod samples; // what a measurement leaves, and what is read off it
+mod settings; // what the command line says
+mod table; // how it is printed
+
+mod applies; // the workloads, from here on
+mod batch;
+mod floor; // what the disk allows, for `applies`
+mod journal; // how many records shared a sync
+mod reads;
+mod recovery;
+
+use std::process::ExitCode;
+
+use machine::Place;
+use settings::{Settings, Workload};
+use table::Report;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Outcome<T> = Result<T, Failure>;
+
+fn main() -> ExitCode {
+    let settings = match Settings::parse(std::env::args().skip(1)) {
+        Ok(settings) => settings,
+        Err(mistake) => {
+            eprintln!("{mistake}\n\n{}", settings::USAGE);
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> Outcome<()> {
+    let place = Place::new(settings.dir.as_deref())?;
+    println!("{}", machine::describe(place.path()));
+    for workload in settings.workload.each() {
+        println!("\n{}", measure(*workload, settings, &place)?);
+    }
+    Ok(())
+}
+
+fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Report> {
+    match workload {
+        Workload::Applies => applies::run(settings, place),
+        Workload::Reads => reads::run(settings, place),
+        Workload::Recovery => recovery::run(settings, place),
+        Workload::Batch => batch::run(settings, place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every workload runs to its end and says something about both peers.
+    fn smoke(workload: &str) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = dir.path().to_str().expect("its name is text");
+        let line =
+            [workload, "--rounds", "2", "--seconds", "0.02", "--records", "1500", "--dir", dir];
+        let settings =
+            Settings::parse(line.map(String::from).into_iter()).expect("sound arguments");
+        let place = Place::new(settings.dir.as_deref()).expect("a place");
+        for workload in settings.workload.each() {
+            let report = measure(*workload, &settings, &place).expect("it runs").to_string();
+            assert!(report.contains("ours") && report.contains("seed"), "{report}");
+        }
+    }
+
+    #[test]
+    fn applies_run() {
+        smoke("applies");
+    }
+
+    #[test]
+    fn reads_run() {
+        smoke("reads");
+    }
+
+    #[test]
+    fn recovery_runs() {
+        smoke("recovery");
+    }
+
+    #[test]
+    fn batch_runs() {
+        smoke("batch");
+    }
+}

@@ -1,0 +1,132 @@
+//! What does a measurement leave, and which numbers are read off it?
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::settings::Settings;
+
+/// When operations count: after the warm-up, before the end.
+#[derive(Debug, Clone)]
+pub(crate) struct Window(Range<Instant>);
+
+impl Window {
+    pub(crate) fn from_now(settings: &Settings) -> Window {
+        let start = Instant::now() + settings.warm_up();
+        Window(start..start + settings.measured)
+    }
+
+    pub(crate) fn start(&self) -> Instant {
+        self.0.start
+    }
+
+    pub(crate) fn end(&self) -> Instant {
+        self.0.end
+    }
+}
+
+/// Writes down how long operations took.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    window: Window,
+    nanoseconds: Vec<u64>,
+}
+
+impl Recorder {
+    pub(crate) fn new(window: Window) -> Recorder {
+        Recorder { window, nanoseconds: Vec::new() }
+    }
+
+    /// Counts the operation if it was completed within the window. Says whether there is time for
+    /// another one.
+    pub(crate) fn record(&mut self, began: Instant, completed: Instant) -> bool {
+        if self.window.0.contains(&completed) {
+            self.nanoseconds.push(completed.duration_since(began).as_nanos() as u64);
+        }
+        completed < self.window.0.end
+    }
+}
+
+/// One measurement as it was written down. It is evaluated after the last one.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) recorders: Vec<Recorder>,
+    pub(crate) measured: Duration,
+    /// Processor time of the whole process within the window.
+    pub(crate) processor: Duration,
+}
+
+/// What is read off a measurement; times are in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    pub(crate) per_second: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    /// Processor time for one operation.
+    pub(crate) processor: f64,
+}
+
+impl Sample {
+    pub(crate) fn evaluate(self) -> Figures {
+        let Sample { recorders, measured, processor } = self;
+        let mut latencies: Vec<u64> =
+            recorders.into_iter().flat_map(|recorder| recorder.nanoseconds).collect();
+        latencies.sort_unstable();
+        // The latency that this share of the operations did not exceed.
+        let percentile = |share: f64| {
+            let at = (latencies.len() as f64 * share).ceil() as usize;
+            latencies.get(at.saturating_sub(1)).map_or(f64::NAN, |latency| *latency as f64)
+        };
+        Figures {
+            per_second: latencies.len() as f64 / measured.as_secs_f64(),
+            p50: percentile(0.5),
+            p99: percentile(0.99),
+            p999: percentile(0.999),
+            processor: processor.as_nanos() as f64 / latencies.len() as f64,
+        }
+    }
+}
+
+/// The median over the rounds of what is read off each.
+pub(crate) fn median<T>(rounds: &[T], read_off: impl FnMut(&T) -> f64) -> f64 {
+    middle(rounds.iter().map(read_off).collect())
+}
+
+/// The median of the ratios that two peers had in the same rounds.
+pub(crate) fn median_ratio<T>(rounds: &[T], others: &[T], read_off: impl Fn(&T) -> f64) -> f64 {
+    let pairs = rounds.iter().zip(others);
+    middle(pairs.map(|(round, other)| read_off(round) / read_off(other)).collect())
+}
+
+fn middle(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let half = numbers.len() / 2;
+    match numbers.len() % 2 {
+        _ if numbers.is_empty() => f64::NAN,
+        0 => f64::midpoint(numbers[half - 1], numbers[half]),
+        _ => numbers[half],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(middle(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(middle(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn so_many_do_not_exceed_a_percentile() {
+        let from = Instant::now();
+        let window = Window(from..from + Duration::from_secs(2));
+        let recorders = vec![Recorder { window, nanoseconds: (1..=1_000).rev().collect() }];
+        let measured = Duration::from_secs(2);
+        let processor = Duration::from_micros(3);
+        let figures = Sample { recorders, measured, processor }.evaluate();
+        assert_eq!([figures.p50, figures.p99, figures.p999], [500.0, 990.0, 999.0]);
+        assert_eq!([figures.per_second, figures.processor], [500.0, 3.0]);
+    }
+}

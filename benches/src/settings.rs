@@ -1,0 +1,99 @@
+//! What is to be measured, how often, for how long, and where?
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) const USAGE: &str = "\
+usage: ministate-benches <applies | reads | recovery | batch | all>
+  --rounds N     turns that every peer gets (5)
+  --seconds S    length of one measurement, without its warm-up (0.5)
+  --records N    length of the journals that `recovery` opens (200000)
+  --dir PATH     where the journals are written (target/, below the current directory)";
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) workload: Selection,
+    pub(crate) rounds: usize,
+    pub(crate) measured: Duration,
+    pub(crate) records: u64,
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Workload {
+    Applies,
+    Reads,
+    Recovery,
+    Batch,
+}
+
+#[derive(Debug)]
+pub(crate) struct Selection(&'static [Workload]);
+
+impl Selection {
+    pub(crate) fn each(&self) -> &'static [Workload] {
+        self.0
+    }
+
+    fn named(name: &str) -> Option<Selection> {
+        use Workload::{Applies, Batch, Reads, Recovery};
+        Some(Selection(match name {
+            "applies" => &[Applies],
+            "reads" => &[Reads],
+            "recovery" => &[Recovery],
+            "batch" => &[Batch],
+            "all" => &[Applies, Reads, Recovery, Batch],
+            _ => return None,
+        }))
+    }
+}
+
+impl Settings {
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Settings, String> {
+        let mut settings = Settings {
+            workload: Selection(&[]),
+            rounds: 5,
+            measured: Duration::from_millis(500),
+            records: 200_000,
+            dir: None,
+        };
+        while let Some(argument) = arguments.next() {
+            if !argument.starts_with("--") {
+                settings.workload = Selection::named(&argument)
+                    .ok_or_else(|| format!("there is no workload {argument:?}"))?;
+                continue;
+            }
+            let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+            let mistake = || format!("{argument} cannot be {value:?}");
+            match argument.as_str() {
+                "--rounds" => {
+                    settings.rounds =
+                        value.parse().ok().filter(|rounds| *rounds > 0).ok_or_else(mistake)?;
+                }
+                "--seconds" => {
+                    settings.measured = value
+                        .parse()
+                        .ok()
+                        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                        .filter(|measured| !measured.is_zero())
+                        .ok_or_else(mistake)?;
+                }
+                "--records" => {
+                    settings.records =
+                        value.parse().ok().filter(|records| *records > 0).ok_or_else(mistake)?;
+                }
+                "--dir" => settings.dir = Some(PathBuf::from(value)),
+                _ => return Err(format!("there is no flag {argument}")),
+            }
+        }
+        match settings.workload.each() {
+            [] => Err("which workload?".into()),
+            _ => Ok(settings),
+        }
+    }
+
+    /// Long enough for threads to be there and files to have grown their first pieces.
+    pub(crate) fn warm_up(&self) -> Duration {
+        self.measured / 4
+    }
+}

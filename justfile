@@ -1,0 +1,35 @@
+# The recipes are the interface: CI runs the same ones.
+
+# Everything that CI runs.
+ci: format lint docs test examples
+
+format:
+    cargo fmt --all --check
+
+lint:
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+
+# The tests of the README.
+test:
+    cargo test
+
+# The README's main job, twice: the second run recovers what the first wrote.
+examples:
+    cargo run --example counter
+    cargo run --example registry -- Cargo.lock
+    cargo run --example registry -- Cargo.lock
+
+# Long: kill a writing process many times.
+kill rounds="500":
+    MINISTATE_KILL_ROUNDS={{rounds}} cargo test --release -p ministate-tests -- survive_kill --nocapture
+
+# Long: power cuts and failing calls at every moment of so many small histories.
+crash histories="2000000":
+    MINISTATE_CRASH_HISTORIES={{histories}} cargo test --release -p ministate-tests -- power_cuts --nocapture
+
+# Ours beside the published ministate 0.1.3 and the disk's floor, interleaved in one run.
+bench *arguments="all":
+    cargo run --release -p ministate-benches -- {{arguments}}

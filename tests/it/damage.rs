@@ -1,0 +1,314 @@
+//! Bytes that were synced and are not what they were: refused, by name and place, untouched.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ministate::MiniStateError;
+use ministate::storage::Simulated;
+use ministate_tests::{JOURNAL, Push, entries, open_simulated, push};
+
+const SEGMENT_BYTES: u64 = 1_000;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from("lists").join(name)
+}
+
+fn sealed(first: u64) -> PathBuf {
+    path(&format!("list.wal.{first:020}.jsonl"))
+}
+
+/// A journal of so many acknowledged mutations, as a killed process leaves it: not closed, with
+/// no mark, and the fill still there.
+fn journal(mutations: u64, segment_bytes: u64) -> Simulated {
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, segment_bytes).unwrap();
+    for entry in 0..mutations {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    disk.after_kill()
+}
+
+fn active(disk: &Simulated) -> Vec<u8> {
+    disk.content(path(JOURNAL)).unwrap()
+}
+
+/// The lines before the fill, newlines included.
+fn lines(content: &[u8]) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut lines = Vec::new();
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        if line != b"\n" {
+            lines.push(start..start + line.len());
+        }
+        start += line.len();
+    }
+    lines
+}
+
+/// Every file of the disk, to see that nothing was changed.
+fn everything(disk: &Simulated) -> Vec<(String, Vec<u8>)> {
+    use ministate::storage::Storage;
+    let mut names = disk.list(&PathBuf::from("lists")).unwrap();
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), disk.content(path(&name)).unwrap())).collect()
+}
+
+fn refuse(disk: &Simulated) -> MiniStateError {
+    let before = everything(disk);
+    let error = open_simulated(disk, SEGMENT_BYTES).expect_err("damage was accepted");
+    assert_eq!(everything(disk), before, "a refused opening changed the disk");
+    let text = error.to_string();
+    assert!(!text.contains('\n') && text.starts_with(|c: char| c.is_lowercase()), "{text}");
+    error
+}
+
+fn refuse_at_line(disk: &Simulated, expected_line: u64, expected_seq: u64) {
+    match refuse(disk) {
+        MiniStateError::Corrupt { at, seq, .. } => {
+            assert_eq!((at.file, at.line, seq), (path(JOURNAL), expected_line, expected_seq));
+            let content = active(disk);
+            let start = content
+                .split_inclusive(|byte| *byte == b'\n')
+                .take(expected_line as usize - 1)
+                .map(<[u8]>::len)
+                .sum::<usize>();
+            assert_eq!(at.byte, start as u64);
+        }
+        other => panic!("not named as corrupt: {other}"),
+    }
+}
+
+#[test]
+fn a_changed_byte_in_a_middle_record_is_refused_with_its_place() {
+    let disk = journal(7, u64::MAX);
+    let sound = active(&disk);
+    // Line 1 is the header, so line 5 is mutation 4.
+    let record = lines(&sound)[4].clone();
+    for at in record {
+        for value in [sound[at] ^ 1, sound[at] ^ 0x20, sound[at] ^ 0x80, 0, b'\n', b' ', b'}'] {
+            if value == sound[at] {
+                continue;
+            }
+            let mut damaged = sound.clone();
+            damaged[at] = value;
+            disk.set_content(path(JOURNAL), damaged);
+            refuse_at_line(&disk, 5, 4);
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_in_the_last_record_is_refused_too() {
+    let disk = journal(4, u64::MAX);
+    let sound = active(&disk);
+    let record = lines(&sound).pop().unwrap();
+    for at in record.start..record.end - 2 {
+        for bit in 0..8 {
+            let mut damaged = sound.clone();
+            damaged[at] ^= 1 << bit;
+            // A newline or a zero is what a power cut leaves of a sector; see the format.
+            if matches!(damaged[at], 0 | b'\n') {
+                continue;
+            }
+            disk.set_content(path(JOURNAL), damaged);
+            refuse_at_line(&disk, 5, 4);
+        }
+    }
+}
+
+#[test]
+fn a_deleted_swapped_repeated_or_foreign_line_is_refused() {
+    let disk = journal(7, u64::MAX);
+    let sound = active(&disk);
+    let places = lines(&sound);
+    let fill = sound[places.last().unwrap().end..].to_vec();
+    let line = |index: usize| sound[places[index].clone()].to_vec();
+    let all: Vec<Vec<u8>> = (0..places.len()).map(line).collect();
+    let put = |lines: &[Vec<u8>], expected_line, expected_seq| {
+        disk.set_content(path(JOURNAL), [lines.concat(), fill.clone()].concat());
+        refuse_at_line(&disk, expected_line, expected_seq);
+    };
+
+    let mut deleted = all.clone();
+    deleted.remove(3);
+    put(&deleted, 4, 3);
+
+    let mut swapped = all.clone();
+    swapped.swap(3, 4);
+    put(&swapped, 4, 3);
+
+    let mut repeated = all.clone();
+    repeated.insert(4, line(3));
+    put(&repeated, 5, 4);
+
+    let mut repeated_at_the_end = all.clone();
+    repeated_at_the_end.push(line(7));
+    put(&repeated_at_the_end, 9, 8);
+
+    let mut blank = all.clone();
+    blank.insert(3, b"\n".to_vec());
+    put(&blank, 4, 3);
+
+    let mut spliced = all.clone();
+    let other = Simulated::new();
+    let lists = open_simulated(&other, u64::MAX).unwrap();
+    for entry in 100..107 {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    let foreign = active(&other);
+    spliced[4] = foreign[lines(&foreign)[4].clone()].to_vec();
+    put(&spliced, 5, 4);
+
+    let mut edited = all;
+    edited[4] = String::from_utf8(line(4)).unwrap().replace(r#""entry":3"#, r#""entry":9"#).into();
+    put(&edited, 5, 4);
+}
+
+#[test]
+fn damage_before_a_mark_is_refused_wherever_it_is() {
+    let disk = journal(5, u64::MAX);
+    open_simulated(&disk, u64::MAX).unwrap().blocking_close().unwrap();
+    let sound = active(&disk);
+    for at in 0..sound.len() {
+        for value in [sound[at] ^ 4, 0, b'\n'] {
+            if value == sound[at] {
+                continue;
+            }
+            let mut damaged = sound.clone();
+            damaged[at] = value;
+            disk.set_content(path(JOURNAL), damaged);
+            // In the mark itself nothing is lost, and what looks torn there is cut.
+            let mark = lines(&sound).pop().unwrap();
+            if mark.contains(&at) {
+                if let Ok(lists) = open_simulated(&disk.restarted(0), u64::MAX) {
+                    assert_eq!(entries(&lists), [0, 1, 2, 3, 4]);
+                }
+            } else {
+                refuse(&disk);
+            }
+        }
+    }
+    for length in 0..sound.len() {
+        disk.set_content(path(JOURNAL), sound[..length].to_vec());
+        match open_simulated(&disk.restarted(0), u64::MAX) {
+            Ok(lists) => assert_eq!(entries(&lists), [0, 1, 2, 3, 4], "cut to {length}"),
+            Err(MiniStateError::LostTail { synced: 5, .. } | MiniStateError::Corrupt { .. }) => {}
+            Err(MiniStateError::Foreign { .. }) => assert!(length < 20),
+            Err(other) => panic!("cut to {length}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_removed_segment_is_missed() {
+    let sound = journal(60, SEGMENT_BYTES);
+    let files = everything(&sound);
+    let segments: Vec<&String> =
+        files.iter().map(|(name, _)| name).filter(|name| name.ends_with(".jsonl")).collect();
+    assert!(segments.len() > 4, "{segments:?}");
+    for removed in segments {
+        use ministate::storage::Storage;
+        let disk = sound.restarted(1);
+        disk.remove(&path(removed)).unwrap();
+        match refuse(&disk) {
+            MiniStateError::Missing { path: missing, seq } => {
+                assert_eq!(missing, path(removed));
+                assert!(seq >= 1);
+            }
+            other => panic!("{removed} removed: {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_segment_under_the_name_of_another_is_refused() {
+    let disk = journal(40, SEGMENT_BYTES);
+    let (first, second) = (sealed(1), second_sealed(&disk));
+    let (one, two) = (disk.content(&first).unwrap(), disk.content(&second).unwrap());
+    disk.set_content(first, two);
+    disk.set_content(second, one);
+    assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
+}
+
+#[test]
+fn a_segment_of_another_journal_is_refused() {
+    let disk = journal(40, SEGMENT_BYTES);
+    let other = Simulated::new();
+    let lists = open_simulated(&other, SEGMENT_BYTES).unwrap();
+    // Its own counters make the identity, so it has to differ from the first journal's.
+    other.set_content(path("unrelated"), Vec::new());
+    for entry in 0..40 {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    let second = second_sealed(&disk);
+    let text = String::from_utf8(other.content(&second).unwrap()).unwrap();
+    let foreign =
+        text.replacen(r#""journal":"0000000000000001"#, r#""journal":"f000000000000001"#, 1);
+    disk.set_content(second, foreign.into_bytes());
+    assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
+}
+
+#[test]
+fn records_behind_the_end_of_a_sealed_segment_are_refused() {
+    let disk = journal(40, SEGMENT_BYTES);
+    let first = sealed(1);
+    let sound = disk.content(&first).unwrap();
+    let last_record = lines(&sound).into_iter().rev().nth(1).unwrap();
+    for more in [b"x".to_vec(), sound[last_record].to_vec()] {
+        disk.set_content(&first, [sound.clone(), more].concat());
+        assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
+    }
+}
+
+#[test]
+fn a_damaged_head_file_is_refused() {
+    let disk = journal(3, u64::MAX);
+    open_simulated(&disk, u64::MAX).unwrap().blocking_close().unwrap();
+    let head = path("list.wal.head.json");
+    let sound = disk.content(&head).unwrap();
+    for at in 0..sound.len() {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 2;
+        disk.set_content(&head, damaged);
+        refuse(&disk);
+    }
+}
+
+/// What a torn batch leaves is cut; what stands where a later batch would be proves damage.
+#[test]
+fn a_record_of_a_later_batch_proves_that_the_one_before_was_synced() {
+    let disk = journal(2, u64::MAX);
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    let several = (2..6).map(|entry| Push { entry, padding: "x".repeat(600) });
+    lists.blocking_apply_batch(several).unwrap();
+    drop(lists);
+    let sound = active(&disk);
+    let record = lines(&sound).pop().unwrap();
+    // The first sector of the batch is gone, the others are there: a power cut leaves this.
+    let sector = record.start / 512 * 512;
+    let mut torn = sound.clone();
+    torn[record.start..sector + 512].fill(b'\n');
+    disk.set_content(path(JOURNAL), torn.clone());
+    assert_eq!(entries(&open_simulated(&disk.restarted(0), u64::MAX).unwrap()), [0, 1]);
+
+    // A batch behind it was written after the sync of this one returned.
+    let lists = {
+        disk.set_content(path(JOURNAL), sound);
+        open_simulated(&disk, u64::MAX).unwrap()
+    };
+    lists.blocking_apply(push(6)).unwrap();
+    drop(lists);
+    let mut damaged = active(&disk);
+    damaged[record.start..sector + 512].fill(b'\n');
+    disk.set_content(path(JOURNAL), damaged);
+    refuse(&disk);
+}
+
+fn second_sealed(disk: &Simulated) -> PathBuf {
+    let (name, _) = everything(disk)
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".jsonl") && name != JOURNAL)
+        .nth(1)
+        .unwrap();
+    path(&name)
+}

@@ -1,0 +1,244 @@
+//! Many callers, few syncs, one order; readers wait for none of it.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use ministate::storage::Simulated;
+use ministate::{Options, StateManager};
+use ministate_tests::{Gated, JOURNAL, List, Lists, Push, entries, open, push};
+
+async fn open_gated(gated: &Gated) -> Arc<Lists> {
+    let lists = Options::new().storage(gated.clone()).open("lists", JOURNAL).await;
+    Arc::new(lists.unwrap())
+}
+
+/// Every acknowledged mutation once, in the order of the sequence numbers that were returned.
+fn check_order(dir: &std::path::Path, mut acknowledged: Vec<(u64, u64)>) {
+    acknowledged.sort_unstable();
+    let seqs: Vec<u64> = acknowledged.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(seqs, (1..=acknowledged.len() as u64).collect::<Vec<_>>());
+    let lists = open(dir).unwrap();
+    let expected: Vec<u64> = acknowledged.iter().map(|(_, entry)| *entry).collect();
+    assert_eq!(entries(&lists), expected);
+}
+
+async fn push_from_many_tasks(lists: &Arc<Lists>, tasks: u64, each: u64) -> Vec<(u64, u64)> {
+    let tasks: Vec<_> = (0..tasks)
+        .map(|task| {
+            let lists = Arc::clone(lists);
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for entry in task * each..(task + 1) * each {
+                    acknowledged.push((lists.apply(push(entry)).await.unwrap(), entry));
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    let mut acknowledged = Vec::new();
+    for task in tasks {
+        acknowledged.extend(task.await.unwrap());
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mutations_of_64_tasks_are_journaled_once_in_order_while_readers_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists: Arc<Lists> = Arc::new(StateManager::open(dir.path(), JOURNAL).await.unwrap());
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (lists, stop) = (Arc::clone(&lists), Arc::clone(&stop));
+        move || {
+            let mut longest = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let length = lists.read(|list| list.entries.len());
+                assert!(length >= longest, "a reader saw the past");
+                longest = length;
+            }
+        }
+    });
+    let acknowledged = push_from_many_tasks(&lists, 64, 20).await;
+    stop.store(true, Ordering::Relaxed);
+    reader.join().unwrap();
+    assert_eq!(lists.sequence(), 64 * 20);
+    drop(lists);
+    check_order(dir.path(), acknowledged);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_current_thread_runtime_commits_many_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists: Arc<Lists> = Arc::new(StateManager::open(dir.path(), JOURNAL).await.unwrap());
+    let acknowledged = push_from_many_tasks(&lists, 300, 3).await;
+    drop(lists);
+    check_order(dir.path(), acknowledged);
+}
+
+#[test]
+fn threads_without_a_runtime_commit_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = open(dir.path()).unwrap();
+    let acknowledged = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16)
+            .map(|thread| {
+                let lists = &lists;
+                scope.spawn(move || {
+                    (thread * 25..(thread + 1) * 25)
+                        .map(|entry| (lists.blocking_apply(push(entry)).unwrap(), entry))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    drop(lists);
+    check_order(dir.path(), acknowledged);
+}
+
+#[test]
+fn tasks_and_threads_commit_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = Arc::new(open(dir.path()).unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let acknowledged = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4u64)
+            .map(|thread| {
+                let lists = &lists;
+                scope.spawn(move || {
+                    (10_000 + thread * 50..10_000 + (thread + 1) * 50)
+                        .map(|entry| (lists.blocking_apply(push(entry)).unwrap(), entry))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut acknowledged = runtime.block_on(push_from_many_tasks(&lists, 8, 25));
+        acknowledged.extend(threads.into_iter().flat_map(|thread| thread.join().unwrap()));
+        acknowledged
+    });
+    drop((lists, runtime));
+    check_order(dir.path(), acknowledged);
+}
+
+#[test]
+fn another_executor_can_drive_the_calls() {
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            std::thread::yield_now();
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let lists: Lists = block_on(StateManager::open(dir.path(), JOURNAL)).unwrap();
+    assert_eq!(block_on(lists.apply(push(7))).unwrap(), 1);
+    block_on(lists.close()).unwrap();
+    drop(lists);
+    assert_eq!(entries(&open(dir.path()).unwrap()), [7]);
+}
+
+/// On a `LocalSet` inside a multi-threaded runtime `block_in_place` panics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_local_set_can_drive_the_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists: Lists = StateManager::open(dir.path(), JOURNAL).await.unwrap();
+    let lists = std::rc::Rc::new(lists);
+    let local = tokio::task::LocalSet::new();
+    let task = local.spawn_local({
+        let lists = std::rc::Rc::clone(&lists);
+        async move { lists.apply(push(7)).await.unwrap() }
+    });
+    local.await;
+    assert_eq!(task.await.unwrap(), 1);
+}
+
+/// Joined in one task, they would each have their own sync if the first led at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn applies_joined_in_one_task_share_a_batch() {
+    let disk = Simulated::new();
+    let lists: Lists = Options::new().storage(disk.clone()).open("lists", JOURNAL).await.unwrap();
+    let mut applies: Vec<_> = (0..50).map(|entry| Box::pin(lists.apply(push(entry)))).collect();
+    std::future::poll_fn(|context| {
+        applies.retain_mut(|apply| match apply.as_mut().poll(context) {
+            Poll::Ready(result) => {
+                result.unwrap();
+                false
+            }
+            Poll::Pending => true,
+        });
+        if applies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let journal = disk.content(lists.journal_path()).unwrap();
+    let text = String::from_utf8(journal).unwrap();
+    let batches =
+        text.lines().filter(|line| line.contains(r#""seq":"#) && !line.contains(r#""b":"#));
+    assert!(batches.count() <= 10, "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_does_not_wait_for_a_sync() {
+    let gated = Gated::default();
+    let lists = open_gated(&gated).await;
+    lists.apply(push(1)).await.unwrap();
+    gated.shut();
+    let apply = tokio::spawn({
+        let lists = Arc::clone(&lists);
+        async move { lists.apply(push(2)).await }
+    });
+    tokio::task::spawn_blocking({
+        let gated = gated.clone();
+        move || gated.wait_for_a_sync()
+    })
+    .await
+    .unwrap();
+    // The sync is under way and cannot end: this would never return if readers waited for it.
+    assert_eq!(entries(&lists), [1]);
+    assert_eq!(lists.snapshot().await, List { entries: vec![1] });
+    assert_eq!(lists.sequence(), 1);
+    gated.open();
+    assert_eq!(apply.await.unwrap().unwrap(), 2);
+    assert_eq!(entries(&lists), [1, 2]);
+}
+
+#[test]
+fn a_runtime_that_shuts_down_leaves_no_caller_without_an_answer() {
+    for _ in 0..50 {
+        let gated = Gated::default();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let lists = runtime.block_on(open_gated(&gated));
+        // Polled once, on the runtime that goes away; the leader it called may not have run.
+        let apply = runtime.spawn({
+            let lists = Arc::clone(&lists);
+            async move { lists.apply(push(1)).await }
+        });
+        runtime.shutdown_background();
+        drop(apply);
+        assert!(lists.blocking_apply(push(2)).is_ok());
+        assert_eq!(lists.sequence(), entries(&lists).len() as u64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_mutations_is_one_line_with_consecutive_numbers() {
+    let disk = Simulated::new();
+    let lists: Lists = Options::new().storage(disk.clone()).open("lists", JOURNAL).await.unwrap();
+    lists.apply(push(0)).await.unwrap();
+    let seqs = lists.apply_batch((1..=3).map(push)).await.unwrap();
+    assert_eq!(seqs, 2..=4);
+    assert!(lists.apply_batch(std::iter::empty::<Push>()).await.unwrap().is_empty());
+    assert_eq!(lists.apply(push(4)).await.unwrap(), 5);
+    let journal = disk.content(lists.journal_path()).unwrap();
+    let text = String::from_utf8(journal).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(r#""seq":"#)).count(), 3);
+    drop(lists);
+    let lists: Lists = Options::new().storage(disk).open("lists", JOURNAL).await.unwrap();
+    assert_eq!(entries(&lists), [0, 1, 2, 3, 4]);
+}

@@ -1,0 +1,94 @@
+//! The house keeps its own rules: the direction of imports, one door to the disk, promises that
+//! have tests.
+#![expect(clippy::disallowed_methods, reason = "it reads the sources")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.clone(), fs::read_to_string(path).unwrap()));
+        }
+    }
+    found
+}
+
+/// The runtime's modules, each after those that it may use.
+const ORDER: [&str; 13] = [
+    "storage",
+    "schema",
+    "record",
+    "error",
+    "mutation",
+    "unsayable",
+    "fidelity",
+    "journal",
+    "recovery",
+    "options",
+    "commit",
+    "manager",
+    "lib",
+];
+
+#[test]
+fn modules_use_only_what_stands_before_them() {
+    let src = root().join("ministate/src");
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources(&src) {
+        let module = path.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap();
+        let module = module.trim_end_matches(".rs").to_string();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: String = code.collect::<Vec<_>>().join("\n");
+        for used in code.split("crate::").skip(1) {
+            let name: String =
+                used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if ORDER.contains(&name.as_str()) && name != module {
+                uses.entry(module.clone()).or_default().insert(name);
+            }
+        }
+        assert!(ORDER.contains(&module.as_str()), "`{module}` has no place in the order");
+    }
+    assert!(uses["manager"].contains("commit"), "the test reads no imports any more");
+    for (module, used) in uses {
+        let place = |name: &str| ORDER.iter().position(|other| *other == name);
+        for used in used {
+            assert!(place(&used) < place(&module), "`{module}` uses `{used}`");
+        }
+    }
+}
+
+#[test]
+fn only_the_storage_touches_the_disk() {
+    for (path, text) in sources(&root().join("ministate/src")) {
+        if path.ends_with("storage/disk.rs") {
+            continue;
+        }
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            for door in ["std::fs", "tokio::fs", "fs::", "File::open", "OpenOptions"] {
+                assert!(!line.contains(door), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_is_for() {
+    for member in ["ministate/src", "ministate-derive/src", "tests/it", "tests/support", "benches"]
+    {
+        for (path, text) in sources(&root().join(member)) {
+            assert!(text.starts_with("//! "), "{}", path.display());
+            assert!(text.is_ascii(), "{} is not plain ASCII", path.display());
+        }
+    }
+}

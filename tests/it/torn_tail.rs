@@ -1,0 +1,93 @@
+//! What a crash leaves of a batch that was never acknowledged is cut, kept aside and reported.
+
+use std::path::PathBuf;
+
+use ministate::storage::Simulated;
+use ministate_tests::{JOURNAL, entries, open_simulated, push};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from("lists").join(name)
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_of_its_last_records_opens_with_every_complete_record() {
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    let mut ends = Vec::new();
+    for entry in 0..8 {
+        lists.blocking_apply(push(entry)).unwrap();
+        let content = disk.content(path(JOURNAL)).unwrap();
+        ends.push(content.iter().rposition(|byte| *byte != b'\n').unwrap() + 2);
+    }
+    drop(lists);
+    let whole = disk.content(path(JOURNAL)).unwrap();
+    let cuts = ends[4]..=ends[7];
+    assert!(cuts.clone().count() > 200);
+    for cut in cuts {
+        disk.set_content(path(JOURNAL), whole[..cut].to_vec());
+        let disk = disk.restarted(0);
+        let complete = ends.iter().filter(|end| **end <= cut).count() as u64;
+        let expected: Vec<u64> = (0..complete).collect();
+
+        let lists = open_simulated(&disk, u64::MAX).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+        assert_eq!(entries(&lists), expected, "cut at {cut}");
+        let recovery = lists.recovery();
+        assert_eq!(recovery.replayed, complete);
+        let torn = whole[..cut].len() - ends[complete as usize - 1];
+        match &recovery.torn_tail {
+            None => assert_eq!(torn, 0),
+            Some(tail) => {
+                assert_eq!((tail.bytes, tail.after), (torn as u64, complete));
+                let kept = disk.content(&tail.kept_in).unwrap();
+                assert_eq!(kept, &whole[ends[complete as usize - 1]..cut]);
+            }
+        }
+        assert_eq!(lists.blocking_apply(push(99)).unwrap(), complete + 1);
+        drop(lists);
+
+        let lists = open_simulated(&disk, u64::MAX).unwrap();
+        assert_eq!(entries(&lists), [expected, vec![99]].concat(), "cut at {cut}, reopened");
+        assert!(lists.recovery().torn_tail.is_none());
+    }
+}
+
+/// Once, a record that had lost its newline was taken as whole, the next one was written behind it
+/// on the same line, and the journal did not open any more.
+#[test]
+fn a_record_that_lost_its_newline_is_not_glued_to_the_next() {
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    lists.blocking_apply(push(1)).unwrap();
+    lists.blocking_apply(push(2)).unwrap();
+    drop(lists);
+    let mut content = disk.content(path(JOURNAL)).unwrap();
+    content.truncate(content.iter().rposition(|byte| *byte != b'\n').unwrap() + 1);
+    disk.set_content(path(JOURNAL), content);
+
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(entries(&lists), [1]);
+    lists.blocking_apply(push(3)).unwrap();
+    drop(lists);
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(entries(&lists), [1, 3]);
+    let content = String::from_utf8(disk.content(path(JOURNAL)).unwrap()).unwrap();
+    assert!(content.lines().all(|line| line.matches(r#""seq":"#).count() <= 1));
+}
+
+#[test]
+fn zeros_behind_the_data_are_no_records() {
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    lists.blocking_apply(push(1)).unwrap();
+    drop(lists);
+    let mut content = disk.content(path(JOURNAL)).unwrap();
+    let end = content.iter().rposition(|byte| *byte != b'\n').unwrap() + 2;
+    content.truncate(end);
+    content.resize(end + 5_000, 0);
+    disk.set_content(path(JOURNAL), content);
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(entries(&lists), [1]);
+    lists.blocking_apply(push(2)).unwrap();
+    drop(lists);
+    assert_eq!(entries(&open_simulated(&disk, u64::MAX).unwrap()), [1, 2]);
+}
