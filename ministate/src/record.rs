@@ -7,14 +7,14 @@ use crate::schema::Tag;
 /// A position in history: 0 is the empty history, every mutation adds one.
 pub(crate) type Seq = u64;
 
-/// The checksum of the last record, which the next line's checksum covers: the links of a chain.
+/// The checksum of the last record or header, which the next line's covers: a link of a chain.
 ///
 /// CRC-32C (Castagnoli). A line that was altered, lost, repeated or moved breaks the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chain(u32);
 
 impl Chain {
-    /// What the first record of a journal follows. Headers and head files stand alone, on it too.
+    /// What stands in place of a link before headers and head files, and as `prev` in the first.
     pub(crate) const START: Chain = Chain(0);
 
     /// The checksum of a line that follows `self`: over `self` in hexadecimal, then the line's

@@ -230,22 +230,35 @@ fn a_segment_under_the_name_of_another_is_refused() {
     assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
 }
 
+/// A journal like any other but for its identity.
+fn other_journal(mutations: u64, segment_bytes: u64) -> Simulated {
+    use ministate::storage::Storage;
+    let disk = Simulated::new();
+    disk.unique();
+    let lists = open_simulated(&disk, segment_bytes).unwrap();
+    for entry in 0..mutations {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    disk.after_kill()
+}
+
 #[test]
 fn a_segment_of_another_journal_is_refused() {
     let disk = journal(40, SEGMENT_BYTES);
-    let other = Simulated::new();
-    let lists = open_simulated(&other, SEGMENT_BYTES).unwrap();
-    // Its own counters make the identity, so it has to differ from the first journal's.
-    other.set_content(path("unrelated"), Vec::new());
-    for entry in 0..40 {
-        lists.blocking_apply(push(entry)).unwrap();
-    }
+    let other = other_journal(40, SEGMENT_BYTES);
     let second = second_sealed(&disk);
-    let text = String::from_utf8(other.content(&second).unwrap()).unwrap();
-    let foreign =
-        text.replacen(r#""journal":"0000000000000001"#, r#""journal":"f000000000000001"#, 1);
-    disk.set_content(second, foreign.into_bytes());
+    disk.set_content(&second, other.content(&second).unwrap());
     assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
+}
+
+#[test]
+fn the_first_record_of_another_journal_is_refused() {
+    let (disk, other) = (journal(1, u64::MAX), other_journal(1, u64::MAX));
+    let (mut content, foreign) = (active(&disk), active(&other));
+    let record = lines(&content).pop().unwrap();
+    content.splice(record.clone(), foreign[record].to_vec());
+    disk.set_content(path(JOURNAL), content);
+    refuse_at_line(&disk, 2, 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bad_input;
 mod cancellation;
 mod damage;
 mod fidelity;
+mod format;
 mod group_commit;
 mod house;
 mod one_writer;

@@ -9,7 +9,7 @@ pub(crate) struct Continuity {
     pub(crate) seq: Seq,
     /// The first mutation of the last record's batch. A segment begins with a new batch.
     pub(crate) batch: Option<Seq>,
-    /// The last record's checksum.
+    /// The last record's checksum; before the first of a segment, its header's.
     pub(crate) chain: Chain,
 }
 

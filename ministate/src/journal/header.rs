@@ -50,7 +50,8 @@ impl Header {
         }
     }
 
-    pub(crate) fn line(&self) -> Vec<u8> {
+    /// The line, and its checksum, which the segment's first record continues.
+    pub(crate) fn line(&self) -> (Vec<u8>, Chain) {
         line_of(self)
     }
 
@@ -58,14 +59,13 @@ impl Header {
         Chain::parse(self.prev.as_bytes())
     }
 
-    pub(crate) fn parse(line: &[u8], file: &Path) -> Result<Header, MiniStateError> {
-        let header: Option<Header> = object_of(line, file)?;
-        header.filter(|header| header.first > 0 && header.previous().is_some()).ok_or_else(|| {
-            MiniStateError::Corrupt {
-                at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
-                seq: 0,
-                what: "the first line is not the header that was written",
-            }
+    pub(crate) fn parse(line: &[u8], file: &Path) -> Result<(Header, Chain), MiniStateError> {
+        let header: Option<(Header, Chain)> = object_of(line, file)?;
+        let sound = |(header, _): &(Header, Chain)| header.first > 0 && header.previous().is_some();
+        header.filter(sound).ok_or_else(|| MiniStateError::Corrupt {
+            at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
+            seq: 0,
+            what: "the first line is not the header that was written",
         })
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn publish_head(
 ) -> Result<(), MiniStateError> {
     let file = HeadFile { format: FORMAT, journal: journal.to_string(), head };
     let (temporary, target) = (names.temporary(storage.unique()), names.head());
-    storage::publish(storage, &temporary, &target, &line_of(&file))
+    storage::publish(storage, &temporary, &target, &line_of(&file).0)
         .map_err(MiniStateError::io("everything is synced, but remembering so in", target))
 }
 
@@ -103,12 +103,12 @@ pub(crate) fn read_head(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         result => result.map_err(MiniStateError::io("reading", &path))?,
     };
-    let file: Option<HeadFile> = match bytes.split_last() {
+    let file: Option<(HeadFile, Chain)> = match bytes.split_last() {
         Some((b'\n', line)) => object_of(line, &path)?,
         Some(_) | None => None,
     };
     match file {
-        Some(file) => Ok(Some((file.journal, file.head))),
+        Some((file, _)) => Ok(Some((file.journal, file.head))),
         None => Err(MiniStateError::Corrupt {
             at: Position { file: path, line: 1, byte: 0 },
             seq: 0,
@@ -117,19 +117,19 @@ pub(crate) fn read_head(
     }
 }
 
-fn line_of(object: &impl Serialize) -> Vec<u8> {
+fn line_of(object: &impl Serialize) -> (Vec<u8>, Chain) {
     let mut line = serde_json::to_vec(object).expect("these structs have a JSON form");
     let brace = line.pop();
     debug_assert_eq!(brace, Some(b'}'));
-    record::push_suffix(&mut line, 0, Chain::START);
-    line
+    let chain = record::push_suffix(&mut line, 0, Chain::START);
+    (line, chain)
 }
 
-/// The object of a line whose checksum is right; `None` where it is not.
+/// The object and the checksum of a line; `None` where the checksum is not right.
 fn object_of<T: for<'de> Deserialize<'de>>(
     line: &[u8],
     file: &Path,
-) -> Result<Option<T>, MiniStateError> {
+) -> Result<Option<(T, Chain)>, MiniStateError> {
     let Some(rest) = line.strip_prefix(SIGNATURE) else {
         return Err(MiniStateError::Foreign { path: file.to_path_buf() });
     };
@@ -147,6 +147,7 @@ fn object_of<T: for<'de> Deserialize<'de>>(
     Ok(record::split_suffix(line).and_then(|(covered, chain)| {
         let sound = Chain::START.link(covered) == chain;
         let object = [covered, b"}"].concat();
-        sound.then(|| serde_json::from_slice(&object).ok()).flatten()
+        let object = sound.then(|| serde_json::from_slice(&object).ok()).flatten()?;
+        Some((object, chain))
     }))
 }

@@ -58,7 +58,7 @@ struct Newest {
 #[derive(Debug)]
 enum Predecessor {
     Renamed,
-    Active { first: Seq, end: SegmentEnd },
+    Active { first: Seq, last: Continuity, end: SegmentEnd },
 }
 
 /// Refuses a file under the journal's name that no ministate of this format wrote. Needs no lock
@@ -103,10 +103,12 @@ pub(crate) fn read(
 
     let firsts: Vec<Seq> = segments.iter().map(|segment| segment.header.first).collect();
     let mut ends = Vec::new();
+    let mut before_newest = found.end;
     for (index, segment) in segments.into_iter().enumerate() {
         refuse_gap(names, found.end.seq, firsts[index])?;
         let successor = firsts.get(index + 1).copied();
         let path = segment.path.clone();
+        before_newest = found.end;
         let end = segment.read(&mut found.end, successor, visit)?;
         if end.stopped {
             return Ok(found);
@@ -138,7 +140,7 @@ pub(crate) fn read(
     } else {
         let predecessor = match ends.pop() {
             Some((_, end)) if files.active => {
-                Predecessor::Active { first: firsts[firsts.len() - 2], end }
+                Predecessor::Active { first: firsts[firsts.len() - 2], last: before_newest, end }
             }
             Some(_) | None => Predecessor::Renamed,
         };

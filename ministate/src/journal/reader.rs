@@ -7,7 +7,7 @@ use super::continuity::Continuity;
 use super::header::Header;
 use super::tail::{self, Verdict};
 use crate::error::{MiniStateError, Position};
-use crate::record::{self, Record, Seq};
+use crate::record::{self, Chain, Record, Seq};
 use crate::storage::{self, Access, Storage, StorageFile};
 
 /// How much is read at a time.
@@ -22,6 +22,8 @@ pub(crate) type Visit<'a> =
 pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) header: Header,
+    /// The header's checksum.
+    chain: Chain,
     lines: Lines,
 }
 
@@ -51,9 +53,9 @@ impl Segment {
             Some(line) => &lines.buffer[line],
             None => &lines.buffer[..],
         };
-        let header = Header::parse(line, path)?;
+        let (header, chain) = Header::parse(line, path)?;
         lines.advance();
-        Ok(Segment { path: path.to_path_buf(), header, lines })
+        Ok(Segment { path: path.to_path_buf(), header, chain, lines })
     }
 
     pub(crate) fn file_bytes(&self) -> u64 {
@@ -68,7 +70,7 @@ impl Segment {
         visit: &mut Visit<'_>,
     ) -> Result<SegmentEnd, MiniStateError> {
         self.check_place(after)?;
-        after.batch = None;
+        *after = Continuity { seq: after.seq, batch: None, chain: self.chain };
         let mut end = SegmentEnd {
             data_bytes: 0,
             file_bytes: self.lines.file_bytes,

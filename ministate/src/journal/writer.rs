@@ -104,7 +104,7 @@ impl Found {
         settings: Settings,
         lock: Box<dyn Any + Send + Sync>,
     ) -> Result<(Journal, Settled), MiniStateError> {
-        let Found { storage, names, temporaries, end: last, head, state } = self;
+        let Found { storage, names, temporaries, end: mut last, head, state } = self;
         // The names may be there to see and not yet durable: nothing is built on them before.
         storage.sync_dir(names.dir()).map_err(MiniStateError::io("syncing", names.dir()))?;
         for path in &temporaries {
@@ -115,7 +115,8 @@ impl Found {
         let (identity, active) = match state {
             FoundState::Nothing => {
                 let identity = format!("{:016x}{:016x}", storage.unique(), storage.unique());
-                let line = Header::new(identity.clone(), &last, &settings.schema).line();
+                let (line, chain) = Header::new(identity.clone(), &last, &settings.schema).line();
+                last.chain = chain;
                 storage::publish(dir, &names.temporary(dir.unique()), &names.active(), &line)
                     .map_err(MiniStateError::io("writing", names.active()))?;
                 (identity, Active::open(dir, &names.active(), last.seq + 1, line.len() as u64)?)
@@ -125,7 +126,7 @@ impl Found {
                 (newest.journal, active)
             }
             FoundState::Sealing { newest, predecessor } => {
-                if let Predecessor::Active { first, end } = predecessor {
+                if let Predecessor::Active { first, last, end } = predecessor {
                     seal_predecessor(dir, &names, &last, first, &end)?;
                 }
                 settle_newest(dir, &names, &last, &newest, &mut settled)?;
@@ -311,7 +312,8 @@ impl Journal {
     /// crash, so it is missed.
     fn seal(&mut self) -> io::Result<()> {
         let (storage, names) = (&*self.storage, &self.names);
-        let line = Header::new(self.identity.clone(), &self.last, &self.settings.schema).line();
+        let (line, chain) =
+            Header::new(self.identity.clone(), &self.last, &self.settings.schema).line();
         storage::publish(storage, &names.temporary(storage.unique()), &names.next(), &line)?;
         self.active.cut_behind(&record::end(self.last.seq, self.last.chain))?;
         storage.rename(&names.active(), &names.sealed(self.active.first))?;
@@ -322,6 +324,7 @@ impl Journal {
         let fill = self.active.fill;
         let active = Active::open(storage, &names.active(), first, line.len() as u64);
         self.active = Active { fill, ..active.map_err(into_io)? };
+        self.last = Continuity { seq: self.last.seq, batch: None, chain };
         self.publish_head().map_err(into_io)
     }
 

@@ -1,0 +1,140 @@
+//! The files are what `docs/format.md` says, and plain text at any time.
+#![expect(clippy::disallowed_methods, reason = "it reads the documentation")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ministate::storage::Simulated;
+use ministate::{Mutations, Options, StateManager};
+use ministate_tests::{entries, open, push};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Bank;
+
+#[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Bank)]
+enum BankOp {
+    Open { account: String },
+    Deposit { account: String, cents: u64 },
+    Freeze,
+}
+
+impl Bank {
+    fn open(&mut self, _account: String) {}
+
+    fn deposit(&mut self, _account: String, _cents: u64) {}
+
+    fn freeze(&mut self) {}
+}
+
+fn document() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ministate/docs/format.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The code block that follows the line `intro`.
+fn block(document: &str, intro: &str) -> String {
+    let (_, behind) = document.split_once(&format!("\n{intro}\n")).unwrap();
+    let (_, behind) = behind.split_once("```jsonl\n").unwrap();
+    behind.split_once("```").unwrap().0.to_string()
+}
+
+fn written() -> (String, String) {
+    let disk = Simulated::new();
+    let bank: StateManager<Bank, BankOp> =
+        Options::new().storage(disk.clone()).blocking_open("bank", "bank.wal.jsonl").unwrap();
+    let account = || "alice".to_string();
+    bank.blocking_apply(BankOp::Open { account: account() }).unwrap();
+    let batch = [BankOp::Deposit { account: account(), cents: 500 }, BankOp::Freeze];
+    bank.blocking_apply_batch(batch).unwrap();
+    bank.blocking_close().unwrap();
+    let text = |name: &str| String::from_utf8(disk.content(Path::new("bank").join(name)).unwrap());
+    (text("bank.wal.jsonl").unwrap(), text("bank.wal.head.json").unwrap())
+}
+
+#[test]
+fn the_documented_example_is_what_is_written() {
+    let (segment, head) = written();
+    let document = document();
+    assert_eq!(block(&document, "`bank.wal.jsonl`:"), segment);
+    assert_eq!(block(&document, "`bank.wal.head.json`:"), head);
+    assert!(document.contains(&format!("{head}```")));
+}
+
+#[test]
+fn the_documented_checksum_is_right() {
+    let (segment, _) = written();
+    let mut previous = "00000000";
+    let mut documented = 0;
+    for line in segment.lines() {
+        let (covered, crc) = line.split_once(r#","crc":""#).unwrap();
+        let crc = crc.trim_end_matches(r#""}"#);
+        assert_eq!(crc32c(format!("{previous}{covered}").as_bytes()), crc);
+        let command = format!("printf '%s%s' {previous} '{covered}' | crc32c     # prints {crc}");
+        documented += document().matches(&command).count();
+        previous = crc;
+    }
+    assert_eq!(documented, 1);
+}
+
+/// Bit by bit, from the definition: reflected polynomial 0x82f63b78.
+fn crc32c(bytes: &[u8]) -> String {
+    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
+        })
+    });
+    format!("{:08x}", !crc)
+}
+
+#[test]
+fn every_line_but_the_fill_is_one_json_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = open(dir.path()).unwrap();
+    for entry in 0..50 {
+        lists.blocking_apply(push(entry)).unwrap();
+        let text = std::fs::read_to_string(lists.journal_path()).unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let objects: Vec<serde_json::Map<String, serde_json::Value>> =
+            lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len() as u64, entry + 2);
+    }
+}
+
+/// Runs a program on a live journal; `None` where the machine does not have it.
+fn run(program: &str, arguments: &[&str], journal: &Path) -> Option<String> {
+    let run = Command::new(program).args(arguments).arg(journal).stderr(Stdio::inherit()).output();
+    match run {
+        Ok(output) => {
+            assert!(output.status.success(), "{program} failed on a live journal");
+            Some(String::from_utf8(output.stdout).unwrap())
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: no `{program}` here to look at a live journal with ({error})");
+            None
+        }
+    }
+}
+
+#[test]
+fn jq_and_cat_work_on_the_active_segment_of_a_running_manager() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = open(dir.path()).unwrap();
+    for entry in 0..20 {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    let journal = lists.journal_path();
+    if let Some(objects) = run("jq", &["-c", "."], journal) {
+        assert_eq!(objects.lines().count(), 21);
+    }
+    if let Some(numbers) = run("jq", &["select(.seq) | .d.entry"], journal) {
+        let expected: String = (0..20).map(|entry| format!("{entry}\n")).collect();
+        assert_eq!(numbers, expected);
+    }
+    if let Some(text) = run("cat", &[], journal) {
+        assert_eq!(text.matches(r#""seq":"#).count(), 20);
+    }
+    lists.blocking_apply(push(20)).unwrap();
+    assert_eq!(entries(&lists).len(), 21);
+}
