@@ -71,7 +71,7 @@ fn versions(variant: &Variant<'_>, errors: &mut Errors) {
                 old.version.span,
                 format!(
                     "version {number} is not older than `{ident}`'s current version \
-                 {}; raise `version` or remove it",
+                     {}; raise `version` or remove it",
                     current.number,
                 ),
             );
@@ -83,7 +83,7 @@ fn versions(variant: &Variant<'_>, errors: &mut Errors) {
             oldest.span,
             format!(
                 "`oldest = {}` is newer than `{ident}`'s current version {}, so \
-             nothing could be read",
+                 nothing could be read",
                 oldest.number, current.number,
             ),
         );
@@ -108,7 +108,7 @@ fn in_order(history: &History, errors: &mut Errors) -> bool {
                 old.version.span,
                 format!(
                     "version {number} is listed after version {newest}; list old \
-                 versions in ascending order",
+                     versions in ascending order",
                 ),
             );
         } else if let Some(oldest) = history.oldest.filter(|oldest| number < oldest.number) {
@@ -116,7 +116,7 @@ fn in_order(history: &History, errors: &mut Errors) -> bool {
                 old.version.span,
                 format!(
                     "version {number} is below `oldest = {}`, so it is never read; \
-                 remove one of them",
+                     remove one of them",
                     oldest.number,
                 ),
             );
@@ -169,7 +169,7 @@ fn retirement(retired: &RetiredKeys, errors: &mut Errors) {
             tag.span,
             format!(
                 "retired tag `{text}` needs `into = path` to become a mutation of \
-             today, or `drop` to change nothing",
+                 today, or `drop` to change nothing",
             ),
         ),
         (Some(_), Some(drop)) => {
@@ -217,7 +217,7 @@ fn converted(retired: &RetiredKeys, tag: &Name, errors: &mut Errors) {
             function,
             format!(
                 "`into` already converts version {}, the last one of `{text}`; \
-             remove one of the two functions",
+                 remove one of the two functions",
                 last.version.number,
             ),
         );
@@ -238,7 +238,7 @@ fn method(variant: &Variant<'_>, errors: &mut Errors) {
             variant.ident,
             format!(
                 "no method can be called `{name}`; name the function to run: \
-             `#[mutation(apply = path)]`",
+                 `#[mutation(apply = path)]`",
             ),
         );
     }
@@ -253,7 +253,7 @@ fn payloads(input: &Input<'_>, errors: &mut Errors) {
                 payload,
                 format!(
                     "{} is also the payload of `{other}`, so its values could be either; \
-                 wrap one in a type of its own, or name a handler: `#[mutation(apply = path)]`",
+                     wrap one in a type of its own, or name a handler: `#[mutation(apply = path)]`",
                     quoted([payload.to_token_stream()]),
                 ),
             );

@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
                 name,
                 format!(
                     "`#[derive(Mutations)]` does not know which state `{name}` \
-                 changes; add `#[mutations(state = YourState)]`",
+                     changes; add `#[mutations(state = YourState)]`",
                 ),
             );
         }
@@ -106,8 +106,11 @@ impl<'a> Input<'a> {
 
     /// Whether nothing but the caller decides what type this is, so that it may be the enum itself.
     pub(crate) fn is_parameter(&self, payload: &Type) -> bool {
-        let Type::Path(TypePath { qself, path, .. }) = payload else {
-            return false;
+        let TypePath { qself, path, .. } = match payload {
+            Type::Path(payload) => payload,
+            // What a `macro_rules` macro was given as `$name:ty`.
+            Type::Group(group) => return self.is_parameter(&group.elem),
+            _ => return false,
         };
         let first = path.segments.first().map(|segment| &segment.ident);
         let leads = |parameter: &syn::TypeParam| Some(&parameter.ident) == first;

@@ -8,15 +8,15 @@
 //! it, `expand` and `decode` write the code. All mistakes are reported in one compile (`errors`),
 //! beside an implementation that keeps them from causing others.
 
+mod value;
 mod attr;
+mod input;
 mod check;
+mod tags;
+mod serde;
+mod expand;
 mod decode;
 mod errors;
-mod expand;
-mod input;
-mod serde;
-mod tags;
-mod value;
 
 /// Makes an enum of operations a `Mutator`: one variant per operation on the state.
 ///

@@ -42,14 +42,14 @@ fn on_enum(key: &Key, errors: &mut Errors) {
             key.span,
             format!(
                 "remove `#[serde({name})]`: the journal already carries the \
-             operation's tag and version",
+                 operation's tag and version",
             ),
         ),
         "from" | "try_from" | "into" | "remote" => errors.at(
             key.span,
             format!(
                 "remove `#[serde({name})]`: the journal reads and writes the \
-             variants of the enum itself",
+                 variants of the enum itself",
             ),
         ),
         "rename_all_fields" => same_name(key, errors),
@@ -64,7 +64,7 @@ fn on_variant(key: &Key, errors: &mut Errors) {
             key.span,
             format!(
                 "remove `#[serde({name})]`: the variant could be applied but never \
-             journaled or replayed",
+                 journaled or replayed",
             ),
         ),
         "other" => errors.at(
@@ -91,7 +91,7 @@ fn on_field(field: &Field, keys: &[Key], errors: &mut Errors) {
                 key.span,
                 format!(
                     "`{name}` loses the field's value on replay; remove the field, \
-                 or let it be written",
+                     or let it be written",
                 ),
             ),
             "skip_serializing" if has("default") => errors.at(
@@ -153,7 +153,7 @@ fn same_name(key: &Key, errors: &mut Errors) {
         key.span,
         format!(
             "`{name}` gives other names to `serialize` than to `deserialize`, so \
-         records could not be read back; {way_out}",
+             records could not be read back; {way_out}",
         ),
     );
 }

@@ -33,7 +33,7 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 tag.span,
                 format!(
                     "tag `{text}` is reserved, so it is never read; remove it from \
-                 `reserved(..)` to retire it",
+                     `reserved(..)` to retire it",
                 ),
             ),
             Some(_) => errors.at(
@@ -90,7 +90,7 @@ pub(crate) fn check(input: &Input<'_>, errors: &mut Errors) {
                 Some(Holder::Retired) => {
                     format!(
                         "alias `{text}` was retired; remove its `retired(..)` to \
-                     read it here"
+                         read it here"
                     )
                 }
                 Some(Holder::Reserved) => {

@@ -1,5 +1,4 @@
 //! The files are what `docs/format.md` says, and plain text at any time.
-#![expect(clippy::disallowed_methods, reason = "it reads the documentation")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

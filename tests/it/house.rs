@@ -1,6 +1,5 @@
 //! The house keeps its own rules: the direction of imports, one door to the disk, promises that
 //! have tests.
-#![expect(clippy::disallowed_methods, reason = "it reads the sources")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,14 +1,22 @@
 //! What ministate promises, one module a promise.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on stops, and tests look at real files"
+)]
 
 mod bad_input;
 mod cancellation;
 mod damage;
+mod derive;
 mod fidelity;
 mod format;
 mod group_commit;
 mod house;
+mod misuse;
 mod one_writer;
 mod poison;
 mod power_cuts;
 mod published_api;
 mod torn_tail;
+mod upcasting;

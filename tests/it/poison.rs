@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use ministate::storage::{Fault, Simulated};
@@ -177,16 +176,12 @@ async fn the_outcome_of_those_behind_a_panic_in_the_same_batch_is_unknown() {
     let account: Accounts =
         Options::new().storage(gated.clone()).open("bank", "bank.wal.jsonl").await.unwrap();
     // The first poll puts a mutation into the queue, so they stand there in this order.
-    let mut poll_once = {
-        let mut context = Context::from_waker(Waker::noop());
-        move |apply: &mut Pin<Box<dyn Future<Output = _>>>| apply.as_mut().poll(&mut context)
-    };
     gated.shut();
-    let mut applies: Vec<Pin<Box<dyn Future<Output = Result<u64, MiniStateError>>>>> = Vec::new();
+    let mut applies = Vec::new();
     for cents in [1, -1, 1, 1] {
-        let mut apply: Pin<Box<dyn Future<Output = _>>> =
-            Box::pin(account.apply(Deposit { cents }));
-        assert!(poll_once(&mut apply).is_pending());
+        let mut apply = Box::pin(account.apply(Deposit { cents }));
+        let poll = apply.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll.is_pending());
         applies.push(apply);
         if applies.len() == 1 {
             let gated = gated.clone();

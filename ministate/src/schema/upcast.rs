@@ -6,7 +6,7 @@ use super::DecodeError;
 
 /// A step that is an `impl From`.
 #[diagnostic::on_unimplemented(
-    message = "no upgrade from `{Self}` to `{T}`: the chain of versions has a gap",
+    message = "no upcast from `{Self}` to `{T}`: the chain of versions has a gap",
     label = "does not convert into `{T}`",
     note = "add `impl From<{Self}> for {T}`",
     note = "or name a function that converts: `from(.. = {Self} => path)`, or `=> try path` if it may fail"

@@ -1,0 +1,34 @@
+//! A record could be either.
+
+use ministate::{Mutations, Mutator};
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+impl Counter {
+    fn sub(&mut self, by: i64) {
+        self.value -= by;
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter)]
+enum CounterOp {
+    #[mutation(alias("plus"))]
+    Add { by: i64 },
+    #[mutation(alias("plus"))]
+    Sub { by: i64 },
+}
+
+fn main() {
+    CounterOp::Add { by: 1 }.apply(&mut Counter::default());
+}

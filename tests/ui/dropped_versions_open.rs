@@ -1,0 +1,25 @@
+//! The end of the range is part of it.
+
+use ministate::{Mutations, Mutator};
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter, retired(tag = "plus", versions = 1..2, drop))]
+enum CounterOp {
+    Add { by: i64 },
+}
+
+fn main() {
+    CounterOp::Add { by: 1 }.apply(&mut Counter::default());
+}

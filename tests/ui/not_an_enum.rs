@@ -1,0 +1,25 @@
+//! Operations are the variants of an enum.
+
+use ministate::{Mutations, Mutator};
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter)]
+struct Add {
+    by: i64,
+}
+
+fn main() {
+    Add { by: 1 }.apply(&mut Counter::default());
+}

@@ -1,0 +1,23 @@
+//! The handler takes a field of another type.
+
+use ministate::Mutations;
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter)]
+enum CounterOp {
+    Add { by: u64 },
+}
+
+fn main() {}

@@ -1,0 +1,33 @@
+//! Unknown operations are refused.
+
+use ministate::{Mutations, Mutator};
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+impl Counter {
+    fn unknown(&mut self) {}
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter)]
+enum CounterOp {
+    Add {
+        by: i64,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+fn main() {
+    CounterOp::Add { by: 1 }.apply(&mut Counter::default());
+}

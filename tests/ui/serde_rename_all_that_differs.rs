@@ -1,0 +1,26 @@
+//! What is written could not be read.
+
+use ministate::{Mutations, Mutator};
+use serde::{Deserialize, Serialize};
+
+#[derive(Default)]
+struct Counter {
+    value: i64,
+}
+
+impl Counter {
+    fn add(&mut self, by: i64) {
+        self.value += by;
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Counter)]
+enum CounterOp {
+    #[serde(rename_all(serialize = "kebab-case"))]
+    Add { by: i64 },
+}
+
+fn main() {
+    CounterOp::Add { by: 1 }.apply(&mut Counter::default());
+}
