@@ -12,23 +12,22 @@
 //! polled any more.
 
 pub(crate) mod ground;
+mod submission;
 mod ticket;
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::{fmt, io};
 
+use submission::Submission;
 use ticket::Ticket;
 pub(crate) use ticket::{Answer, Done};
-use tokio::task::block_in_place;
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
@@ -189,8 +188,7 @@ where
 {
     /// Waits for the answer without a thread. See [`Submission`] for what dropping it does.
     pub(crate) fn submit(self: &Arc<Self>, work: Work<M>) -> Submission<S, M> {
-        let ticket = Arc::new(Ticket::new());
-        Submission { core: Arc::clone(self), ticket, stage: Stage::New(work) }
+        Submission::new(Arc::clone(self), work)
     }
 
     /// Waits for the answer on this thread, leading where nobody else does.
@@ -461,94 +459,6 @@ fn apply<S, M: Mutator<S>>(
         }
     }
     Ok(reply.into_output())
-}
-
-/// A request on its way.
-///
-/// Dropped before a leader has taken the request, it takes the request back: nothing happened.
-/// Dropped later, the request is carried out without it.
-#[must_use = "nothing happens until it is polled"]
-pub(crate) struct Submission<S, M>
-where
-    S: Send + Sync + 'static,
-    M: Mutator<S> + Send + 'static,
-{
-    core: Arc<Core<S, M>>,
-    ticket: Arc<Ticket>,
-    stage: Stage<M>,
-}
-
-enum Stage<M> {
-    New(Work<M>),
-    /// In the queue, and polled again soon, to lead where nobody does.
-    Queued,
-    /// In the queue or with a leader, who is there or was called.
-    Waiting,
-    Answered,
-}
-
-// Nothing in it is ever pinned.
-impl<S, M> Unpin for Submission<S, M>
-where
-    S: Send + Sync + 'static,
-    M: Mutator<S> + Send + 'static,
-{
-}
-
-impl<S, M> Future for Submission<S, M>
-where
-    S: Send + Sync + 'static,
-    M: Mutator<S> + Send + 'static,
-{
-    type Output = Answer;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        let this = self.get_mut();
-        match std::mem::replace(&mut this.stage, Stage::Waiting) {
-            Stage::New(work) => {
-                this.core.enqueue(work, &this.ticket, Waiter::Task)?;
-                if this.core.lacks_a_leader() {
-                    if this.core.callers.can_block() {
-                        // Others that are ready now, in this task too, join the batch.
-                        this.stage = Stage::Queued;
-                        context.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    this.core.call_a_leader();
-                }
-            }
-            Stage::Queued => {
-                if this.core.lacks_a_leader() && this.core.callers.can_block() {
-                    let until = Until::Answered(&this.ticket);
-                    match block_in_place(|| this.core.lead(until)) {
-                        Led::NotAll => this.core.call_a_leader(),
-                        Led::Done | Led::Not => {}
-                    }
-                } else if this.core.lacks_a_leader() {
-                    this.core.call_a_leader();
-                }
-            }
-            Stage::Waiting | Stage::Answered => {}
-        }
-        let answer = this.ticket.poll(context);
-        if answer.is_ready() {
-            this.stage = Stage::Answered;
-        }
-        answer
-    }
-}
-
-impl<S, M> Drop for Submission<S, M>
-where
-    S: Send + Sync + 'static,
-    M: Mutator<S> + Send + 'static,
-{
-    fn drop(&mut self) {
-        match self.stage {
-            Stage::New(_) | Stage::Answered => {}
-            Stage::Queued | Stage::Waiting => self.core.withdraw(&self.ticket),
-        }
-    }
 }
 
 struct Unpark(Thread);

@@ -1,0 +1,110 @@
+//! The future of one request: queued when it is first polled, taken back when it is dropped.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::block_in_place;
+
+use super::ticket::{Answer, Ticket};
+use super::{Core, Led, Until, Waiter, Work};
+use crate::mutation::Mutator;
+
+/// A request on its way.
+///
+/// Dropped before a leader has taken the request, it takes the request back: nothing happened.
+/// Dropped later, the request is carried out without it.
+#[must_use = "nothing happens until it is polled"]
+pub(crate) struct Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    core: Arc<Core<S, M>>,
+    ticket: Arc<Ticket>,
+    stage: Stage<M>,
+}
+
+enum Stage<M> {
+    New(Work<M>),
+    /// In the queue, and polled again soon, to lead where nobody does.
+    Queued,
+    /// In the queue or with a leader, who is there or was called.
+    Waiting,
+    Answered,
+}
+
+impl<S, M> Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    pub(super) fn new(core: Arc<Core<S, M>>, work: Work<M>) -> Self {
+        Submission { core, ticket: Arc::new(Ticket::new()), stage: Stage::New(work) }
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<S, M> Unpin for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+}
+
+impl<S, M> Future for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let this = self.get_mut();
+        match std::mem::replace(&mut this.stage, Stage::Waiting) {
+            Stage::New(work) => {
+                this.core.enqueue(work, &this.ticket, Waiter::Task)?;
+                if this.core.lacks_a_leader() {
+                    if this.core.callers.can_block() {
+                        // Others that are ready now, in this task too, join the batch.
+                        this.stage = Stage::Queued;
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    this.core.call_a_leader();
+                }
+            }
+            Stage::Queued => {
+                if this.core.lacks_a_leader() && this.core.callers.can_block() {
+                    let until = Until::Answered(&this.ticket);
+                    match block_in_place(|| this.core.lead(until)) {
+                        Led::NotAll => this.core.call_a_leader(),
+                        Led::Done | Led::Not => {}
+                    }
+                } else if this.core.lacks_a_leader() {
+                    this.core.call_a_leader();
+                }
+            }
+            Stage::Waiting | Stage::Answered => {}
+        }
+        let answer = this.ticket.poll(context);
+        if answer.is_ready() {
+            this.stage = Stage::Answered;
+        }
+        answer
+    }
+}
+
+impl<S, M> Drop for Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::New(_) | Stage::Answered => {}
+            Stage::Queued | Stage::Waiting => self.core.withdraw(&self.ticket),
+        }
+    }
+}
