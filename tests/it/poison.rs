@@ -55,6 +55,39 @@ fn a_failed_write_is_undone_and_says_that_nothing_was_written() {
     }
 }
 
+/// Half of a write that fails can hold whole records of the batch.
+#[test]
+fn no_record_of_a_batch_whose_write_failed_is_there_after_all() {
+    let gated = Gated::default();
+    let lists: Lists =
+        Options::new().storage(gated.clone()).blocking_open("lists", JOURNAL).unwrap();
+    gated.shut();
+    std::thread::scope(|scope| {
+        scope.spawn(|| lists.blocking_apply(push(1)).unwrap());
+        gated.wait_for_a_sync();
+        // The sync that waits is the next call, the batch's write the one behind it.
+        gated.disk.fail_at(gated.disk.calls() + 1, Fault::Full);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut applies: Vec<_> = (2..6).map(|entry| Box::pin(lists.apply(push(entry)))).collect();
+        for apply in &mut applies {
+            assert!(apply.as_mut().poll(&mut context).is_pending());
+        }
+        gated.open();
+        for apply in applies {
+            let result = block_on(apply);
+            assert!(matches!(result, Err(MiniStateError::NotWritten { .. })), "{result:?}");
+        }
+    });
+    for seed in 0..20 {
+        let again = open_simulated(&gated.disk.restarted(seed), u64::MAX).unwrap();
+        assert_eq!(entries(&again), [1]);
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 #[test]
 fn a_failed_sync_says_that_the_outcome_is_unknown() {
     let (disk, lists) = opened();

@@ -2,9 +2,12 @@
 //!
 //! A bounded tier: every call of many small histories is a moment for the power to go.
 
-use ministate::MiniStateError;
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
 use ministate::storage::{Fault, Simulated};
-use ministate_tests::{Chance, Lists, Push, entries, open_simulated};
+use ministate::{MiniStateError, Options};
+use ministate_tests::{Chance, Gated, JOURNAL, Lists, Push, entries, open_simulated};
 
 /// What a program has done so far, as it knows it.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +50,7 @@ impl History {
         match result {
             Ok(_) => self.acknowledged.extend(attempt),
             Err(MiniStateError::OutcomeUnknown { .. }) => self.in_doubt.push(attempt),
-            Err(MiniStateError::NotWritten { .. }) => {}
+            Err(MiniStateError::NotWritten { .. } | MiniStateError::Poisoned { .. }) => {}
             Err(other) => panic!("an apply ended with {other}"),
         }
         self.in_doubt.is_empty()
@@ -55,26 +58,80 @@ impl History {
 }
 
 /// Some applies and batches, until something fails; a close now and then.
-fn work(lists: &Lists, history: &mut History, chance: &mut Chance) {
-    for _ in 0..chance.below(7) {
-        let count = [1, 1, 1, 2, 5][chance.below(5) as usize];
-        let attempt = history.attempt(count);
-        let padding = "x".repeat(chance.below(500) as usize * usize::from(chance.below(4) == 0));
-        let push = |entry: &u64| Push { entry: *entry, padding: padding.clone() };
-        let result = match attempt.as_slice() {
-            [entry] => lists.blocking_apply(push(entry)).map(drop),
-            several => lists.blocking_apply_batch(several.iter().map(push)).map(drop),
-        };
-        if result.is_err() {
-            history.outcome(attempt, result);
+fn work(lists: &Lists, gated: &Gated, history: &mut History, chance: &mut Chance) {
+    for _ in 0..chance.below(5) {
+        let first = apply_alone(lists, history, chance);
+        if first.is_err()
+            || chance.below(2) == 0 && apply_together(lists, gated, history, chance).is_err()
+        {
             return;
         }
-        history.outcome(attempt, result);
     }
     if chance.below(3) == 0 {
         // A close that fails takes nothing back.
         drop(lists.blocking_close());
     }
+}
+
+/// Something failed, and the manager will do no more.
+struct Failed;
+
+fn pushes(history: &mut History, chance: &mut Chance) -> (Vec<u64>, Vec<Push>) {
+    let attempt = history.attempt([1, 1, 1, 2, 5][chance.below(5) as usize]);
+    let padding = "x".repeat(chance.below(700) as usize * usize::from(chance.below(3) == 0));
+    let push = |entry: &u64| Push { entry: *entry, padding: padding.clone() };
+    let pushes = attempt.iter().map(push).collect();
+    (attempt, pushes)
+}
+
+fn apply_alone(lists: &Lists, history: &mut History, chance: &mut Chance) -> Result<(), Failed> {
+    let (attempt, pushes) = pushes(history, chance);
+    let result = lists.blocking_apply_batch(pushes);
+    let failed = result.is_err();
+    history.outcome(attempt, result);
+    if failed { Err(Failed) } else { Ok(()) }
+}
+
+/// Several callers whose records share one sync, behind one whose sync is under way.
+fn apply_together(
+    lists: &Lists,
+    gated: &Gated,
+    history: &mut History,
+    chance: &mut Chance,
+) -> Result<(), Failed> {
+    let (attempt, leading) = pushes(history, chance);
+    gated.shut();
+    let mut context = Context::from_waker(Waker::noop());
+    let (first, mut others) = std::thread::scope(|scope| {
+        let leader = scope.spawn(|| {
+            let result = lists.blocking_apply_batch(leading);
+            gated.give_up();
+            result
+        });
+        gated.wait_for_a_sync();
+        let mut others = Vec::new();
+        for _ in 0..=chance.below(4) {
+            let (attempt, pushes) = pushes(history, chance);
+            let mut apply = Box::pin(lists.apply_batch(pushes));
+            match apply.as_mut().poll(&mut context) {
+                Poll::Pending => others.push((attempt, Err(apply))),
+                Poll::Ready(result) => others.push((attempt, Ok(result))),
+            }
+        }
+        gated.open();
+        (leader.join().unwrap(), others)
+    });
+    let mut failed = first.is_err();
+    history.outcome(attempt, first);
+    for (attempt, other) in others.drain(..) {
+        let result = other.unwrap_or_else(|mut apply| match apply.as_mut().poll(&mut context) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("the leader left a caller without an answer"),
+        });
+        failed |= result.is_err();
+        history.outcome(attempt, result);
+    }
+    if failed { Err(Failed) } else { Ok(()) }
 }
 
 /// Opens, works and is interrupted, three times over; then looks.
@@ -87,9 +144,14 @@ fn live(seed: u64, interrupt: &dyn Fn(&Simulated, u64, &mut Chance), story: &str
     for life in 0..3 {
         let tell = || format!("{story}, seed {seed}, life {life}");
         interrupt(&disk, life, &mut chance);
-        if let Ok(lists) = open_simulated(&disk, segment_bytes) {
+        let gated = Gated::before(disk.clone());
+        let opened = Options::new()
+            .segment_bytes(segment_bytes)
+            .storage(gated.clone())
+            .blocking_open("lists", JOURNAL);
+        if let Ok(lists) = opened {
             history.settle(entries(&lists), &tell);
-            work(&lists, &mut history, &mut chance);
+            work(&lists, &gated, &mut history, &mut chance);
         }
         disk = if chance.below(4) == 0 {
             disk.after_kill()

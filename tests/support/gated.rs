@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use ministate::storage::{Access, Lock, Simulated, Storage, StorageFile};
 
 /// A simulated disk behind a gate: while it is shut, every sync of a file waits in front of it.
+///
+/// So a test decides which callers share a batch: those that come while the gate is shut.
 #[derive(Debug, Clone, Default)]
 pub struct Gated {
     /// The disk behind the gate.
@@ -25,12 +27,21 @@ struct Gate {
 struct GateState {
     shut: bool,
     waiting: usize,
+    /// Whoever was to sync has ended without it.
+    given_up: bool,
 }
 
 impl Gated {
+    /// A gate before a disk, open.
+    pub fn before(disk: Simulated) -> Self {
+        Gated { disk, gate: Arc::default() }
+    }
+
     /// Lets no sync through from now on.
     pub fn shut(&self) {
-        self.gate.state.lock().unwrap().shut = true;
+        let mut state = self.gate.state.lock().unwrap();
+        state.shut = true;
+        state.given_up = false;
     }
 
     /// Lets all syncs through.
@@ -39,10 +50,17 @@ impl Gated {
         self.gate.changed.notify_all();
     }
 
-    /// Returns once a sync waits at the gate.
+    /// Returns once a sync waits at the gate, or nobody will.
     pub fn wait_for_a_sync(&self) {
         let state = self.gate.state.lock().unwrap();
-        drop(self.gate.changed.wait_while(state, |state| state.waiting == 0).unwrap());
+        let nobody = |state: &mut GateState| state.waiting == 0 && !state.given_up;
+        drop(self.gate.changed.wait_while(state, nobody).unwrap());
+    }
+
+    /// Tells whoever waits for a sync that there will be none.
+    pub fn give_up(&self) {
+        self.gate.state.lock().unwrap().given_up = true;
+        self.gate.changed.notify_all();
     }
 }
 
