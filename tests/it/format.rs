@@ -78,13 +78,26 @@ fn the_documented_checksum_is_right() {
 }
 
 /// Bit by bit, from the definition: reflected polynomial 0x82f63b78.
-fn crc32c(bytes: &[u8]) -> String {
+pub(crate) fn crc32c(bytes: &[u8]) -> String {
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
             if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 }
         })
     });
     format!("{:08x}", !crc)
+}
+
+#[test]
+fn a_sealed_segment_ends_with_its_end_line() {
+    let disk = Simulated::new();
+    let lists = ministate_tests::open_simulated(&disk, 500).unwrap();
+    for entry in 0..20 {
+        lists.blocking_apply(push(entry)).unwrap();
+    }
+    let sealed = Path::new("lists/list.wal.00000000000000000001.jsonl");
+    let text = String::from_utf8(disk.content(sealed).unwrap()).unwrap();
+    assert!(text.lines().last().unwrap().starts_with(r#"{"end":"#), "{text}");
+    assert!(text.ends_with("}\n") && !text.contains("\n\n"), "the fill was not trimmed");
 }
 
 #[test]
