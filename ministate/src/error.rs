@@ -85,6 +85,23 @@ pub enum MiniStateError {
         /// The last mutation that was synced.
         synced: u64,
     },
+    /// No snapshot can be the beginning of the recovery.
+    NoSnapshot {
+        /// The directory.
+        dir: PathBuf,
+        /// The first mutation that is in the journal: a snapshot of the mutation before it, or of
+        /// a later one, is needed.
+        first: u64,
+        /// The snapshots that are there, and what is wrong with each.
+        rejected: Vec<RejectedSnapshot>,
+    },
+    /// A snapshot is sound, and is not a state of this program.
+    UnreadableState {
+        /// The snapshot.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: Arc<serde_json::Error>,
+    },
     /// A sound record is not a mutation of this program.
     Undecodable {
         /// The record.
@@ -159,6 +176,16 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: u64,
     },
+}
+
+/// A snapshot that recovery did not use.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RejectedSnapshot {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it; `None` where the journal begins only behind it.
+    pub why: Option<Box<MiniStateError>>,
 }
 
 /// A place in a file: `sed -n {line}p {file}` prints it.
@@ -261,6 +288,21 @@ impl fmt::Display for MiniStateError {
                  restore the last segment from a backup, nothing was changed",
                 path.display()
             ),
+            Self::NoSnapshot { dir, first, rejected } => {
+                write!(f, "no snapshot in {} reaches mutation {first}", dir.display())?;
+                for RejectedSnapshot { path, why } in rejected {
+                    match why {
+                        Some(why) => write!(f, ", {} ({why})", path.display())?,
+                        None => write!(f, ", {} (too old)", path.display())?,
+                    }
+                }
+                f.write_str("; restore one from a backup, nothing was changed")
+            }
+            Self::UnreadableState { path, .. } => write!(
+                f,
+                "the snapshot {} is not a state of this program; run a program that knows it",
+                path.display()
+            ),
             Self::Undecodable { at, seq, operation, .. } => write!(
                 f,
                 "cannot read mutation {seq}{} in {at}; run a program that knows it, or teach this \
@@ -327,6 +369,7 @@ impl Error for MiniStateError {
             Self::OutcomeUnknown { source, .. } | Self::Undecodable { source, .. } => {
                 Some(&**source)
             }
+            Self::UnreadableState { source, .. } => Some(&**source),
             Self::Refused { reason: Refusal::NotEncodable(source) } => Some(&**source),
             Self::Refused { reason: Refusal::NotDecodable(source) } => Some(&**source),
             Self::Refused { .. } => None,
@@ -338,6 +381,7 @@ impl Error for MiniStateError {
             | Self::Corrupt { .. }
             | Self::Missing { .. }
             | Self::LostTail { .. }
+            | Self::NoSnapshot { .. }
             | Self::HandlerPanicked { .. }
             | Self::Closed => None,
         }

@@ -66,6 +66,8 @@
 //! | looking at the state | [`read`](StateManager::read), or [`snapshot`](StateManager::snapshot) for a clone |
 //! | choices | [`Options`] |
 //! | what the start found | [`recovery`](StateManager::recovery) |
+//! | a faster next start | [`create_snapshot`](StateManager::create_snapshot) |
+//! | less on the disk | [`compact`](StateManager::compact) |
 //! | the end | [`close`](StateManager::close) |
 //!
 //! Each asynchronous call has a `blocking_` twin for threads without a runtime.
@@ -78,6 +80,7 @@
 //!
 //! # Features
 //!
+//! - `snapshot`: does nothing; in ministate 0.1 it was needed for snapshots.
 //! - `testing`: `storage::Simulated`, a disk in memory whose power can be cut, for your tests too.
 
 // From what users see to what the disk sees.
@@ -85,7 +88,10 @@ mod manager;
 mod options;
 mod mutation;
 mod commit;
+mod upkeep;
+mod compaction;
 mod recovery;
+mod snapshot;
 mod journal;
 mod record;
 mod fidelity;
@@ -94,7 +100,8 @@ mod schema;
 mod error;
 pub mod storage;
 
-pub use error::{MiniStateError, Position, Refusal};
+pub use compaction::{Compaction, Disposal};
+pub use error::{MiniStateError, Position, Refusal, RejectedSnapshot};
 pub use fidelity::Fidelity;
 pub use manager::{Applied, StateManager};
 pub use ministate_derive::Mutations;

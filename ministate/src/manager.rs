@@ -4,21 +4,23 @@ use std::any::Any;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::commit::{Change, Core, Done, Mutations, Work, ground};
+use crate::compaction::Compaction;
 use crate::error::{MiniStateError, Refusal};
 use crate::fidelity::{self, Encoded, Fidelity};
 use crate::journal::{self, Names, Settings};
 use crate::mutation::{Accepts, Mutator, Operation, Reply};
 use crate::options::Options;
 use crate::record::Body;
-use crate::recovery::{self, Recovery, Through, TornTail};
+use crate::recovery::{self, Recovered, Recovery, TornTail};
 use crate::storage::{Lock, Storage};
+use crate::upkeep::{self, Upkeep};
 
 /// A state in memory whose every change is in a journal on disk.
 ///
@@ -63,6 +65,7 @@ use crate::storage::{Lock, Storage};
 /// is on the disk already. [`close`](Self::close) also leaves the journal marked and trimmed.
 pub struct StateManager<S, M> {
     core: Arc<Core<S, M>>,
+    upkeep: Arc<Upkeep>,
     fidelity: Fidelity,
     record_bytes_max: u64,
     recovery: Recovery,
@@ -142,11 +145,12 @@ where
     /// Opens the journal `journal_file` in `state_dir` and recovers the state; creates what is not
     /// there.
     ///
-    /// The state begins as `S::default()`, and every mutation of the journal is applied to it in
-    /// order. What a crash left of mutations that were never acknowledged is cut off, kept aside
+    /// The first opening makes `S::default()` the snapshot at sequence number 0: changing the default
+    /// later does not change history. Each later one begins with the newest sound snapshot, and
+    /// applies the mutations behind it in order. What a crash left of mutations that were never acknowledged is cut off, kept aside
     /// and reported in [`recovery`](Self::recovery).
     ///
-    /// Takes as long as the journal is large, on the runtime's pool for blocking work. Dropping
+    /// Takes as long as the journal behind the snapshot is large, on the runtime's pool for blocking work. Dropping
     /// the future lets the work finish there, and then releases the journal.
     ///
     /// # Errors
@@ -161,6 +165,8 @@ where
     /// - [`Undecodable`](MiniStateError::Undecodable): a record is sound, and this program has no
     ///   such operation.
     /// - [`HandlerPanicked`](MiniStateError::HandlerPanicked): a handler panicked at a record.
+    /// - [`NoSnapshot`](MiniStateError::NoSnapshot): no snapshot is sound and old enough to begin with.
+    /// - [`Refused`](MiniStateError::Refused): JSON cannot say the default state.
     /// - [`Io`](MiniStateError::Io): the system refused to read or write.
     pub async fn open(
         state_dir: impl AsRef<Path>,
@@ -204,7 +210,15 @@ impl Options {
         M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
     {
         let started = Instant::now();
-        let Options { segment_bytes, record_bytes_max, fidelity, on_progress, storage } = self;
+        let Options {
+            segment_bytes,
+            record_bytes_max,
+            fidelity,
+            snapshots_kept,
+            disposal,
+            on_progress,
+            storage,
+        } = self;
         let (state_dir, journal_file) = (state_dir.as_ref().to_path_buf(), journal_file.as_ref());
         let journal_path = state_dir.join(journal_file);
         let names = Names::new(&state_dir, journal_file)?;
@@ -214,38 +228,44 @@ impl Options {
         journal::refuse_foreign(&*storage, &names)?;
         let lock = lock(&*storage, &names)?;
 
-        let mut state = S::default();
-        let mut replayed = 0;
-        let found = recovery::replay::<S, M>(
-            &storage,
-            &names,
-            &mut state,
-            Through::End,
-            &mut |progress| {
-                replayed = progress.replayed;
-                on_progress(progress);
-            },
-        )?;
-        let (created, was_closed) = (found.is_new(), found.was_closed());
+        let recovered = recovery::recover::<S, M>(&storage, &names, S::default, &*on_progress)?;
+        let Recovered { state, found, created, snapshot, rejected, replayed } = recovered;
+        let was_closed = found.was_closed();
         let after = found.seq();
+        let identity = found.identity().to_string();
+        if created {
+            // From now on no replay begins with `S::default()`, which may change.
+            let genesis = (found.seq(), found.record());
+            upkeep::publish(&*storage, &names, &identity, genesis, &state)?;
+        }
         let settings = Settings { segment_bytes, schema: M::__schema() };
         let (journal, settled) = found.settle(settings, lock)?;
         let recovery = Recovery {
             created,
             was_closed,
+            snapshot,
+            rejected_snapshots: rejected,
             replayed,
             torn_tail: settled.torn.map(|(bytes, kept_in)| TornTail { after, bytes, kept_in }),
             rewritten_bytes: settled.rewritten_bytes,
             duration: started.elapsed(),
         };
-        let rebuild = Box::new(move |through| {
-            let mut state = S::default();
-            let through = Through::Seq(through);
-            recovery::replay::<S, M>(&storage, &names, &mut state, through, &mut |_| {})?;
-            Ok(state)
+        let one_at_a_time = Mutex::new(());
+        let upkeep = Arc::new(Upkeep { storage, names, snapshots_kept, disposal, one_at_a_time });
+        let rebuild = Box::new({
+            let upkeep = Arc::clone(&upkeep);
+            move |seq| upkeep.rebuild::<S, M>(seq)
         });
         let core = Arc::new(Core::new(journal, state, rebuild));
-        Ok(StateManager { core, fidelity, record_bytes_max, recovery, state_dir, journal_path })
+        Ok(StateManager {
+            core,
+            upkeep,
+            fidelity,
+            record_bytes_max,
+            recovery,
+            state_dir,
+            journal_path,
+        })
     }
 }
 
@@ -257,6 +277,76 @@ fn lock(
     match storage.try_lock(&path).map_err(MiniStateError::io("locking", &path))? {
         Lock::Held(lock) => Ok(lock),
         Lock::Busy { holder } => Err(MiniStateError::Locked { path, holder }),
+    }
+}
+
+impl<S, M> StateManager<S, M>
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Writes the state, as it is at one sequence number, into a snapshot: the next opening begins
+    /// with it and replays only what comes after.
+    ///
+    /// Nobody waits for it. The active segment is sealed; then, on the runtime's pool for blocking
+    /// work, its records are applied to the state of the snapshot before (*shadow replay*), and
+    /// the result is written, synced, read back, and published. That takes no lock and no clone of
+    /// the state, but the memory of a second one while it runs; and it proves that the journal
+    /// replays.
+    ///
+    /// Does not remove anything: see [`compact`](Self::compact). Where nothing happened since the
+    /// last snapshot, does nothing.
+    ///
+    /// Dropping the future lets a snapshot that was begun complete.
+    ///
+    /// # Errors
+    ///
+    /// - [`Closed`](MiniStateError::Closed), [`Poisoned`](MiniStateError::Poisoned).
+    /// - [`NotWritten`](MiniStateError::NotWritten): the segment could not be sealed, which poisons
+    ///   the manager.
+    /// - [`Refused`](MiniStateError::Refused): JSON cannot say some value of the state.
+    /// - [`UnreadableState`](MiniStateError::UnreadableState): what was written cannot be read
+    ///   back, since the serde attributes of the state do not agree.
+    /// - [`Io`](MiniStateError::Io), and all that reading a journal can find. The journal and the
+    ///   snapshots before are as they were.
+    pub async fn create_snapshot(&self) -> Result<(), MiniStateError> {
+        let seq = self.core.submit(Work::Seal).await?.seq;
+        let upkeep = Arc::clone(&self.upkeep);
+        ground::run(move || upkeep.snapshot::<S, M>(seq)).await
+    }
+
+    /// [`create_snapshot`](Self::create_snapshot) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_snapshot`](Self::create_snapshot).
+    pub fn blocking_create_snapshot(&self) -> Result<(), MiniStateError> {
+        let seq = self.core.submit_blocking(Work::Seal)?.seq;
+        self.upkeep.snapshot::<S, M>(seq)
+    }
+
+    /// Puts away what recovery no longer needs: keeps the newest
+    /// [`snapshots_kept`](Options::snapshots_kept) snapshots and all of the journal behind the
+    /// oldest of them, and moves the rest to the archive, or removes it
+    /// ([`disposal`](Options::disposal)). Each kept snapshot is read back first.
+    ///
+    /// This is the compaction of replicated logs (a prefix goes), not that of key-value stores.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniStateError::Io). A compaction that failed half way is completed by the next.
+    pub async fn compact(&self) -> Result<Compaction, MiniStateError> {
+        let upkeep = Arc::clone(&self.upkeep);
+        ground::run(move || upkeep.compact()).await
+    }
+
+    /// [`compact`](Self::compact) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`compact`](Self::compact).
+    pub fn blocking_compact(&self) -> Result<Compaction, MiniStateError> {
+        self.upkeep.compact()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compaction::Disposal;
 use crate::fidelity::Fidelity;
 use crate::recovery::Progress;
 use crate::storage::{Disk, Storage};
@@ -40,6 +41,8 @@ use crate::storage::{Disk, Storage};
 /// | [`segment_bytes`](Self::segment_bytes) | 64 MiB |
 /// | [`record_bytes_max`](Self::record_bytes_max) | 16 MiB |
 /// | [`fidelity`](Self::fidelity) | [`Fidelity::Checked`] |
+/// | [`snapshots_kept`](Self::snapshots_kept) | 2 |
+/// | [`disposal`](Self::disposal) | [`Disposal::Archive`] |
 /// | [`on_progress`](Self::on_progress) | nobody listens |
 /// | [`storage`](Self::storage) | [`Disk`] |
 #[derive(Clone)]
@@ -47,6 +50,8 @@ pub struct Options {
     pub(crate) segment_bytes: u64,
     pub(crate) record_bytes_max: u64,
     pub(crate) fidelity: Fidelity,
+    pub(crate) snapshots_kept: usize,
+    pub(crate) disposal: Disposal,
     pub(crate) on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
     pub(crate) storage: Arc<dyn Storage>,
 }
@@ -57,6 +62,8 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             record_bytes_max: 16 << 20,
             fidelity: Fidelity::Checked,
+            snapshots_kept: 2,
+            disposal: Disposal::Archive,
             on_progress: Arc::new(|_| {}),
             storage: Arc::new(Disk),
         }
@@ -89,6 +96,20 @@ impl Options {
         self
     }
 
+    /// How many snapshots [`StateManager::compact`](crate::StateManager::compact) keeps, the
+    /// newest ones, and all of the journal behind the oldest of them. At least 1; with 2, recovery
+    /// has another way should the newest be damaged.
+    pub fn snapshots_kept(mut self, snapshots: usize) -> Self {
+        self.snapshots_kept = snapshots;
+        self
+    }
+
+    /// What [`StateManager::compact`](crate::StateManager::compact) does with the rest.
+    pub fn disposal(mut self, disposal: Disposal) -> Self {
+        self.disposal = disposal;
+        self
+    }
+
     /// Is called about once a MiB during recovery, and once at its end. On the thread that
     /// recovers: keep it short.
     pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -105,12 +126,13 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { segment_bytes, record_bytes_max, fidelity, on_progress: _, storage } = self;
         f.debug_struct("Options")
-            .field("segment_bytes", segment_bytes)
-            .field("record_bytes_max", record_bytes_max)
-            .field("fidelity", fidelity)
-            .field("storage", storage)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("record_bytes_max", &self.record_bytes_max)
+            .field("fidelity", &self.fidelity)
+            .field("snapshots_kept", &self.snapshots_kept)
+            .field("disposal", &self.disposal)
+            .field("storage", &self.storage)
             .finish_non_exhaustive()
     }
 }

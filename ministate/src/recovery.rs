@@ -1,20 +1,21 @@
-//! From a journal to a state: decodes and applies every record, in order, once.
+//! From a snapshot and a journal to a state: decodes and applies every record, in order, once.
 
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{MiniStateError, Position, operation_name};
-use crate::journal::{self, Found, Names};
+use crate::error::{MiniStateError, Position, RejectedSnapshot, operation_name};
+use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::mutation::{Mutator, Reply};
-use crate::record::{Member, Record, Seq};
+use crate::record::{Chain, Member, Record, Seq};
 use crate::schema::DecodeError;
+use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 
 /// What opening a journal found and did, for operators.
@@ -47,7 +48,11 @@ pub struct Recovery {
     /// The manager before was closed: [`StateManager::close`](crate::StateManager::close) marked
     /// the end of the journal. False after a crash, and after a drop without a close.
     pub was_closed: bool,
-    /// How many mutations were replayed.
+    /// The last mutation in the snapshot that the recovery began with; 0 for the initial state.
+    pub snapshot: u64,
+    /// Newer snapshots that could not be used.
+    pub rejected_snapshots: Vec<RejectedSnapshot>,
+    /// How many mutations behind the snapshot were replayed.
     pub replayed: u64,
     /// What a crash left of mutations that were never acknowledged.
     pub torn_tail: Option<TornTail>,
@@ -85,33 +90,156 @@ pub struct Progress {
 /// How many bytes are read between two reports of progress.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// How much of the journal is replayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Through {
-    End,
-    Seq(Seq),
+/// A state and the journal that it was recovered from, before anything is changed on disk.
+pub(crate) struct Recovered<S> {
+    pub(crate) state: S,
+    pub(crate) found: Found,
+    /// There was no journal.
+    pub(crate) created: bool,
+    /// The snapshot that the recovery began with.
+    pub(crate) snapshot: Seq,
+    pub(crate) rejected: Vec<RejectedSnapshot>,
+    pub(crate) replayed: u64,
 }
 
-/// Applies the journal's records to the state.
-pub(crate) fn replay<S, M>(
+/// Recovers the state from the newest sound snapshot and the records behind it. Where there is no
+/// journal, the state is `initial`.
+pub(crate) fn recover<S, M>(
     storage: &Arc<dyn Storage>,
     names: &Names,
-    state: &mut S,
+    initial: impl FnOnce() -> S,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Recovered<S>, MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let opened = Opened::all(storage, names)?;
+    if opened.is_fresh() {
+        return begin(&**storage, names, opened, initial);
+    }
+    let (mut state, start, rejected) = newest_sound(&**storage, names, &opened, Seq::MAX)?;
+    let snapshot = start.seq;
+    let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
+    Ok(Recovered { state, found, created: false, snapshot, rejected, replayed })
+}
+
+/// The state where there is no journal yet: the initial one, or the one that a crash in the first
+/// opening left as a snapshot.
+fn begin<S: DeserializeOwned>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: Opened,
+    initial: impl FnOnce() -> S,
+) -> Result<Recovered<S>, MiniStateError> {
+    let newest = opened.snapshots().next().map(|(seq, path)| (seq, path.clone()));
+    let (state, identity, created) = match newest {
+        None => {
+            let identity = format!("{:016x}{:016x}", storage.unique(), storage.unique());
+            (initial(), identity, true)
+        }
+        Some((0, path)) => {
+            let snapshot = snapshot::read(storage, &path)?;
+            (decode(&snapshot)?, snapshot.journal, false)
+        }
+        Some((seq, _)) => {
+            return Err(MiniStateError::Missing { path: names.active(), seq: seq + 1 });
+        }
+    };
+    let found = opened.fresh(identity);
+    Ok(Recovered { state, found, created, snapshot: 0, rejected: Vec::new(), replayed: 0 })
+}
+
+/// The state through `seq`, and the checksum of the record there. `opened` holds the records.
+pub(crate) fn state_at<S, M>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: Opened,
+    seq: Seq,
+) -> Result<(S, Chain), MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let (mut state, start, _) = newest_sound(storage, names, &opened, seq)?;
+    let (found, _) = replay::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
+    Ok((state, found.record()))
+}
+
+/// The newest snapshot that is sound, not newer than `newest`, and that the journal reaches.
+fn newest_sound<S: DeserializeOwned>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: &Opened,
+    newest: Seq,
+) -> Result<(S, Start, Vec<RejectedSnapshot>), MiniStateError> {
+    let mut rejected = Vec::new();
+    for (seq, path) in opened.snapshots().filter(|(seq, _)| *seq <= newest) {
+        let reaches = seq + 1 >= opened.first();
+        let why = match reaches.then(|| sound::<S>(storage, opened, seq, path)) {
+            Some(Ok((state, start))) => return Ok((state, start, rejected)),
+            Some(Err(why)) => Some(Box::new(why)),
+            None => None,
+        };
+        rejected.push(RejectedSnapshot { path: path.clone(), why });
+    }
+    let newest = opened.snapshots().map(|(seq, _)| seq).find(|seq| *seq <= newest);
+    Err(match newest {
+        Some(newest) if rejected.iter().all(|snapshot| snapshot.why.is_none()) => {
+            MiniStateError::Missing { path: names.sealed(newest + 1), seq: newest + 1 }
+        }
+        Some(_) | None => {
+            let dir = names.dir().to_path_buf();
+            MiniStateError::NoSnapshot { dir, first: opened.first(), rejected }
+        }
+    })
+}
+
+fn sound<S: DeserializeOwned>(
+    storage: &dyn Storage,
+    opened: &Opened,
+    seq: Seq,
+    path: &Path,
+) -> Result<(S, Start), MiniStateError> {
+    let snapshot = snapshot::read(storage, path)?;
+    let other = |what| MiniStateError::Corrupt {
+        at: Position { file: path.to_path_buf(), line: 1, byte: 0 },
+        seq,
+        what,
+    };
+    if opened.identity() != Some(&*snapshot.journal) {
+        return Err(other("the snapshot belongs to another journal"));
+    }
+    if snapshot.start.seq != seq {
+        return Err(other("the snapshot bears the name of another"));
+    }
+    let state = decode(&snapshot)?;
+    Ok((state, snapshot.start))
+}
+
+pub(crate) fn decode<S: DeserializeOwned>(snapshot: &Snapshot) -> Result<S, MiniStateError> {
+    serde_json::from_slice(&snapshot.state).map_err(|source| MiniStateError::UnreadableState {
+        path: snapshot.start.path.clone(),
+        source: Arc::new(source),
+    })
+}
+
+/// Applies the records behind the start to the state.
+fn replay<S, M>(
+    opened: Opened,
+    start: &Start,
     through: Through,
-    on_progress: &mut dyn FnMut(Progress),
-) -> Result<Found, MiniStateError>
+    state: &mut S,
+    on_progress: &dyn Fn(Progress),
+) -> Result<(Found, u64), MiniStateError>
 where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
-    let mut progress = Progress { bytes_read: 0, bytes_total: 0, replayed: 0 };
+    let bytes_total = opened.bytes_behind(start);
+    let mut progress = Progress { bytes_read: 0, bytes_total, replayed: 0 };
     let mut bytes_before = 0;
     let mut segment = Position { file: PathBuf::new(), line: 0, byte: 0 };
-    let mut bytes_total = 0;
     let mut visit = |record: &Record<'_>, at: &Position| {
-        let last = record.head.seq + record.head.contents.mutations() - 1;
-        if matches!(through, Through::Seq(through) if last > through) {
-            return Ok(ControlFlow::Break(()));
-        }
         for (seq, member) in (record.head.seq..).zip(record.members()) {
             let (tag, payload) = member.ok_or_else(|| unreadable(at, seq))?;
             replay_one::<S, M>((tag, payload), seq, at, state)?;
@@ -128,9 +256,9 @@ where
         }
         Ok(ControlFlow::Continue(()))
     };
-    let found = journal::read(storage, names, |total| bytes_total = total, &mut visit)?;
-    on_progress(Progress { bytes_read: bytes_total, bytes_total, ..progress });
-    Ok(found)
+    let found = opened.read(start, through, &mut visit)?;
+    on_progress(Progress { bytes_read: bytes_total, ..progress });
+    Ok((found, progress.replayed))
 }
 
 fn replay_one<S, M>(

@@ -9,7 +9,9 @@ use ministate_tests::{entries, open, push};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Bank;
+struct Bank {
+    frozen: bool,
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
 #[mutations(state = Bank)]
@@ -24,7 +26,9 @@ impl Bank {
 
     fn deposit(&mut self, _account: String, _cents: u64) {}
 
-    fn freeze(&mut self) {}
+    fn freeze(&mut self) {
+        self.frozen = true;
+    }
 }
 
 fn document() -> String {
@@ -39,7 +43,7 @@ fn block(document: &str, intro: &str) -> String {
     behind.split_once("```").unwrap().0.to_string()
 }
 
-fn written() -> (String, String) {
+fn written() -> [String; 3] {
     let disk = Simulated::new();
     let bank: StateManager<Bank, BankOp> =
         Options::new().storage(disk.clone()).blocking_open("bank", "bank.wal.jsonl").unwrap();
@@ -49,21 +53,22 @@ fn written() -> (String, String) {
     bank.blocking_apply_batch(batch).unwrap();
     bank.blocking_close().unwrap();
     let text = |name: &str| String::from_utf8(disk.content(Path::new("bank").join(name)).unwrap());
-    (text("bank.wal.jsonl").unwrap(), text("bank.wal.head.json").unwrap())
+    let genesis = "bank.wal.snapshot.00000000000000000000.json";
+    ["bank.wal.jsonl", "bank.wal.head.json", genesis].map(|name| text(name).unwrap())
 }
 
 #[test]
 fn the_documented_example_is_what_is_written() {
-    let (segment, head) = written();
+    let [segment, head, genesis] = written();
     let document = document();
     assert_eq!(block(&document, "`bank.wal.jsonl`:"), segment);
     assert_eq!(block(&document, "`bank.wal.head.json`:"), head);
-    assert!(document.contains(&format!("{head}```")));
+    assert_eq!(block(&document, "`bank.wal.snapshot.00000000000000000000.json`:"), genesis);
 }
 
 #[test]
-fn the_documented_checksum_is_right() {
-    let (segment, _) = written();
+fn the_documented_checksums_are_right() {
+    let [segment, _, genesis] = written();
     let mut previous = "00000000";
     let mut documented = 0;
     for line in segment.lines() {
@@ -75,6 +80,15 @@ fn the_documented_checksum_is_right() {
         previous = crc;
     }
     assert_eq!(documented, 1);
+
+    let [header, state, end] = genesis.lines().collect::<Vec<_>>()[..] else { panic!("{genesis}") };
+    let (_, link) = header.split_once(r#","crc":""#).unwrap();
+    let (covered, crc) = end.split_once(r#","crc":""#).unwrap();
+    let link = link.trim_end_matches(r#""}"#);
+    assert_eq!(
+        crc32c(format!("{link}{state}\n{covered}").as_bytes()),
+        crc.trim_end_matches(r#""}"#)
+    );
 }
 
 /// Bit by bit, from the definition: reflected polynomial 0x82f63b78.

@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 16] = [
     "storage",
     "schema",
     "record",
@@ -32,7 +32,10 @@ const ORDER: [&str; 13] = [
     "unsayable",
     "fidelity",
     "journal",
+    "snapshot",
     "recovery",
+    "compaction",
+    "upkeep",
     "options",
     "commit",
     "manager",

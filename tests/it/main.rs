@@ -18,5 +18,6 @@ mod one_writer;
 mod poison;
 mod power_cuts;
 mod published_api;
+mod snapshots;
 mod torn_tail;
 mod upcasting;

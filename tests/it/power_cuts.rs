@@ -6,7 +6,7 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use ministate::storage::{Fault, Simulated};
-use ministate::{MiniStateError, Options};
+use ministate::{Disposal, MiniStateError, Options};
 use ministate_tests::{Chance, Gated, JOURNAL, Lists, Push, entries, open_simulated};
 
 /// What a program has done so far, as it knows it.
@@ -64,6 +64,18 @@ fn work(lists: &Lists, gated: &Gated, history: &mut History, chance: &mut Chance
         if first.is_err()
             || chance.below(2) == 0 && apply_together(lists, gated, history, chance).is_err()
         {
+            return;
+        }
+    }
+    if chance.below(3) == 0 {
+        // What fails here takes nothing back.
+        drop(lists.blocking_create_snapshot());
+        if chance.below(2) == 0 {
+            drop(lists.blocking_compact());
+        }
+        let attempt = history.attempt(1);
+        let result = lists.blocking_apply(ministate_tests::push(attempt[0]));
+        if !history.outcome(attempt, result) {
             return;
         }
     }
@@ -145,8 +157,11 @@ fn live(seed: u64, interrupt: &dyn Fn(&Simulated, u64, &mut Chance), story: &str
         let tell = || format!("{story}, seed {seed}, life {life}");
         interrupt(&disk, life, &mut chance);
         let gated = Gated::before(disk.clone());
+        let disposal = [Disposal::Archive, Disposal::Delete][chance.below(2) as usize];
         let opened = Options::new()
             .segment_bytes(segment_bytes)
+            .snapshots_kept(1 + chance.below(2) as usize)
+            .disposal(disposal)
             .storage(gated.clone())
             .blocking_open("lists", JOURNAL);
         if let Ok(lists) = opened {
@@ -183,7 +198,7 @@ fn acknowledged_mutations_survive_a_power_cut_at_any_call() {
     for seed in 0..histories() {
         states += live(
             seed,
-            &|disk, _life, chance| disk.cut_power_at(disk.calls() + chance.below(60)),
+            &|disk, _life, chance| disk.cut_power_at(disk.calls() + chance.below(120)),
             "power cut",
         );
     }
@@ -198,7 +213,7 @@ fn acknowledged_mutations_survive_any_failing_call() {
             seed,
             &|disk, _life, chance| {
                 let fault = if chance.below(2) == 0 { Fault::Fails } else { Fault::Full };
-                disk.fail_at(disk.calls() + chance.below(60), fault);
+                disk.fail_at(disk.calls() + chance.below(120), fault);
             },
             "failing call",
         );

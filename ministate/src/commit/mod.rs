@@ -116,6 +116,7 @@ enum Led {
 
 enum Batch<M> {
     Changes(Vec<Claimed<M>>),
+    Seal(Arc<Ticket>),
     Close(Arc<Ticket>),
 }
 
@@ -124,6 +125,8 @@ type Claimed<M> = (Change<M>, Arc<Ticket>);
 /// What a caller wants.
 pub(crate) enum Work<M> {
     Apply(Change<M>),
+    /// Let all records so far be in sealed segments.
+    Seal,
     /// End the journal, and let go of its lock.
     Close,
 }
@@ -224,7 +227,7 @@ where
             }
             // What is left to do is to let go of the lock.
             (Work::Close, Some(_)) => {}
-            (Work::Apply(_), Some(refusal)) => return Err(refusal.clone()),
+            (Work::Apply(_) | Work::Seal, Some(refusal)) => return Err(refusal.clone()),
         }
         queue.waiting.push_back(Request { work, ticket: Arc::clone(ticket), waiter });
         Ok(())
@@ -274,6 +277,7 @@ where
             match self.next_batch(until) {
                 Err(led) => return led,
                 Ok(Batch::Changes(changes)) => self.commit(&mut journal, changes),
+                Ok(Batch::Seal(ticket)) => ticket.answer(self.seal(&mut journal)),
                 Ok(Batch::Close(ticket)) => {
                     let closed = self.close(&mut journal);
                     ticket.answer(closed.map(|()| Done { seq: self.seq(), output: None }));
@@ -387,6 +391,18 @@ where
         }
     }
 
+    fn seal(&self, journal: &mut Option<Journal>) -> Answer {
+        let journal = journal.as_mut().expect("no seal is taken once the journal is closed");
+        match journal.seal_records() {
+            Ok(()) => Ok(Done { seq: self.seq(), output: None }),
+            Err(Failure::NotWritten(source) | Failure::Unknown(source)) => {
+                let failed = MiniStateError::NotWritten { source: Arc::new(source) };
+                self.poison(failed.clone());
+                Err(failed)
+            }
+        }
+    }
+
     fn close(&self, journal: &mut Option<Journal>) -> Result<(), MiniStateError> {
         let poison = self.queue().refusal.clone();
         let closed = match (journal.take(), poison) {
@@ -408,7 +424,7 @@ where
         queue.refusal = Some(refusal.clone());
         let (changes, others) = std::mem::take(&mut queue.waiting)
             .into_iter()
-            .partition(|request| matches!(request.work, Work::Apply(_)));
+            .partition(|request| matches!(request.work, Work::Apply(_) | Work::Seal));
         queue.waiting = others;
         drop(queue);
         let changes: VecDeque<Request<M>> = changes;
@@ -428,8 +444,9 @@ impl<M> Queue<M> {
                     bytes += change.body.len();
                     changes.push((change, ticket));
                 }
+                Work::Seal if changes.is_empty() => return Some(Batch::Seal(ticket)),
                 Work::Close if changes.is_empty() => return Some(Batch::Close(ticket)),
-                work @ (Work::Apply(_) | Work::Close) => {
+                work @ (Work::Apply(_) | Work::Seal | Work::Close) => {
                     self.waiting.push_front(Request { work, ticket, waiter });
                     break;
                 }

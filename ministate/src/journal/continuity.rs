@@ -11,10 +11,13 @@ pub(crate) struct Continuity {
     pub(crate) batch: Option<Seq>,
     /// The last record's checksum; before the first of a segment, its header's.
     pub(crate) chain: Chain,
+    /// The last record's checksum.
+    pub(crate) record: Chain,
 }
 
 impl Continuity {
-    pub(crate) const START: Continuity = Continuity { seq: 0, batch: None, chain: Chain::START };
+    pub(crate) const START: Continuity =
+        Continuity { seq: 0, batch: None, chain: Chain::START, record: Chain::START };
 
     /// The place in its batch that the next record has if it belongs to the batch of the last one.
     pub(crate) fn next_place(&self) -> u64 {

@@ -44,7 +44,7 @@ impl Header {
             format: FORMAT,
             journal,
             first: after.seq + 1,
-            prev: after.chain.to_string(),
+            prev: after.record.to_string(),
             by: schema.program.map(|(name, version)| format!("{name} {version}")),
             ops: schema.operations.iter().map(|tag| (tag.name.to_string(), tag.version)).collect(),
         }
@@ -55,13 +55,15 @@ impl Header {
         line_of(self)
     }
 
-    pub(crate) fn previous(&self) -> Option<Chain> {
-        Chain::parse(self.prev.as_bytes())
+    pub(crate) fn previous(&self) -> Chain {
+        Chain::parse(self.prev.as_bytes()).expect("parsing a header checks it")
     }
 
     pub(crate) fn parse(line: &[u8], file: &Path) -> Result<(Header, Chain), MiniStateError> {
         let header: Option<(Header, Chain)> = object_of(line, file)?;
-        let sound = |(header, _): &(Header, Chain)| header.first > 0 && header.previous().is_some();
+        let sound = |(header, _): &(Header, Chain)| {
+            header.first > 0 && Chain::parse(header.prev.as_bytes()).is_some()
+        };
         header.filter(sound).ok_or_else(|| MiniStateError::Corrupt {
             at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
             seq: 0,
@@ -117,7 +119,7 @@ pub(crate) fn read_head(
     }
 }
 
-fn line_of(object: &impl Serialize) -> (Vec<u8>, Chain) {
+pub(crate) fn line_of(object: &impl Serialize) -> (Vec<u8>, Chain) {
     let mut line = serde_json::to_vec(object).expect("these structs have a JSON form");
     let brace = line.pop();
     debug_assert_eq!(brace, Some(b'}'));
@@ -126,7 +128,7 @@ fn line_of(object: &impl Serialize) -> (Vec<u8>, Chain) {
 }
 
 /// The object and the checksum of a line; `None` where the checksum is not right.
-fn object_of<T: for<'de> Deserialize<'de>>(
+pub(crate) fn object_of<T: for<'de> Deserialize<'de>>(
     line: &[u8],
     file: &Path,
 ) -> Result<Option<(T, Chain)>, MiniStateError> {

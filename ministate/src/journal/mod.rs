@@ -9,6 +9,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,17 +17,50 @@ use continuity::Continuity;
 use reader::{Segment, SegmentEnd, Visit};
 
 use crate::error::{MiniStateError, Position};
-use crate::record::Seq;
+use crate::record::{Chain, Record, Seq};
 use crate::storage::Storage;
 
+pub(crate) use header::{FORMAT, line_of, object_of};
 pub(crate) use names::Names;
 pub(crate) use writer::{Failure, Journal, Settings};
+
+/// The files of a journal, opened as far as their headers. Nothing is changed.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    storage: Arc<dyn Storage>,
+    names: Names,
+    files: Files,
+    /// In the order of history.
+    segments: Vec<Segment>,
+    /// The identity of the journal; `None` where there is no segment.
+    identity: Option<String>,
+    head: Seq,
+}
+
+/// A point of the history that reading starts behind.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    pub(crate) seq: Seq,
+    /// The checksum of the record there.
+    pub(crate) record: Chain,
+    /// The file that says so.
+    pub(crate) path: PathBuf,
+}
+
+/// How much of a journal is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    End,
+    /// The last record that is read ends with this mutation.
+    Seq(Seq),
+}
 
 /// What a journal holds, as read from the disk before anything there is changed.
 #[derive(Debug)]
 pub(crate) struct Found {
     storage: Arc<dyn Storage>,
     names: Names,
+    identity: String,
     /// Files that a crash left without a name.
     temporaries: Vec<PathBuf>,
     /// The end of the history.
@@ -49,7 +83,6 @@ enum FoundState {
 #[derive(Debug)]
 struct Newest {
     path: PathBuf,
-    journal: String,
     first: Seq,
     end: SegmentEnd,
 }
@@ -76,83 +109,191 @@ pub(crate) fn refuse_foreign(storage: &dyn Storage, names: &Names) -> Result<(),
     }
 }
 
-/// Reads the whole journal and gives every record to `visit`; `bytes_total` hears first how much
-/// there is to read.
-pub(crate) fn read(
-    storage: &Arc<dyn Storage>,
-    names: &Names,
-    bytes_total: impl FnOnce(u64),
-    visit: &mut Visit<'_>,
-) -> Result<Found, MiniStateError> {
-    let files = Files::list(&**storage, names)?;
-    let head = header::read_head(&**storage, names)?;
-    let mut found = Found {
-        storage: Arc::clone(storage),
-        names: names.clone(),
-        temporaries: files.temporaries.clone(),
-        end: Continuity::START,
-        head: head.as_ref().map_or(0, |(_, head)| *head),
-        state: FoundState::Nothing,
-    };
-    if files.is_fresh() && head.is_none() {
-        return Ok(found);
+impl Opened {
+    /// Opens the journal, of which nobody else writes.
+    pub(crate) fn all(storage: &Arc<dyn Storage>, names: &Names) -> Result<Opened, MiniStateError> {
+        Opened::open(storage, names, Files::list(&**storage, names)?)
     }
-    let segments = files.open(&**storage, names)?;
-    let journal = one_identity(&segments, names, head.as_ref())?;
-    bytes_total(segments.iter().map(Segment::file_bytes).sum());
 
-    let firsts: Vec<Seq> = segments.iter().map(|segment| segment.header.first).collect();
-    let mut ends = Vec::new();
-    let mut before_newest = found.end;
-    for (index, segment) in segments.into_iter().enumerate() {
-        refuse_gap(names, found.end.seq, firsts[index])?;
-        let successor = firsts.get(index + 1).copied();
-        let path = segment.path.clone();
-        before_newest = found.end;
-        let end = segment.read(&mut found.end, successor, visit)?;
-        if end.stopped {
+    /// Opens the sealed segments alone, which stay as they are while somebody writes.
+    pub(crate) fn sealed(
+        storage: &Arc<dyn Storage>,
+        names: &Names,
+    ) -> Result<Opened, MiniStateError> {
+        let files = Files::list(&**storage, names)?;
+        Opened::open(storage, names, Files { active: false, next: false, ..files })
+    }
+
+    fn open(
+        storage: &Arc<dyn Storage>,
+        names: &Names,
+        files: Files,
+    ) -> Result<Opened, MiniStateError> {
+        let head = header::read_head(&**storage, names)?;
+        let segments = files.open(&**storage, names)?;
+        let identity = one_identity(&segments, names, head.as_ref())?;
+        let head = head.map_or(0, |(_, head)| head);
+        let (storage, names) = (Arc::clone(storage), names.clone());
+        Ok(Opened { storage, names, files, segments, identity, head })
+    }
+
+    /// There is neither a segment nor the memory of one.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.identity.is_none()
+    }
+
+    pub(crate) fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
+    /// The snapshots, the newest first.
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = (Seq, &PathBuf)> {
+        self.files.snapshots.iter().rev().map(|(seq, path)| (*seq, path))
+    }
+
+    /// The first mutation that is in the journal; 1 where there is none yet.
+    pub(crate) fn first(&self) -> Seq {
+        self.segments.first().map_or(1, |segment| segment.header.first)
+    }
+
+    /// The first mutations of the sealed segments, in order.
+    pub(crate) fn sealed_firsts(&self) -> Vec<Seq> {
+        self.files.sealed.keys().copied().collect()
+    }
+
+    /// How many bytes are read from the start on.
+    pub(crate) fn bytes_behind(&self, start: &Start) -> u64 {
+        self.segments[self.index_of(start)..].iter().map(Segment::file_bytes).sum()
+    }
+
+    /// The segment that holds the mutation behind the start.
+    fn index_of(&self, start: &Start) -> usize {
+        let after = |segment: &&Segment| segment.header.first <= start.seq + 1;
+        self.segments.iter().take_while(after).count().saturating_sub(1)
+    }
+
+    /// What there is where there is no journal yet: room for one of this identity.
+    pub(crate) fn fresh(self, identity: String) -> Found {
+        Found {
+            storage: self.storage,
+            names: self.names,
+            identity,
+            temporaries: self.files.temporaries,
+            end: Continuity::START,
+            head: 0,
+            state: FoundState::Nothing,
+        }
+    }
+
+    /// Gives every record behind the start to `visit`, in order.
+    pub(crate) fn read(
+        self,
+        start: &Start,
+        through: Through,
+        visit: &mut Visit<'_>,
+    ) -> Result<Found, MiniStateError> {
+        let index = self.index_of(start);
+        let Opened { storage, names, files, segments, identity, head } = self;
+        let mut end = Continuity::START;
+        if let Some(segment) = segments.get(index) {
+            end.seq = segment.header.first - 1;
+            end.record = segment.header.previous();
+        }
+        let mut found = Found {
+            storage,
+            names: names.clone(),
+            identity: identity.unwrap_or_default(),
+            temporaries: files.temporaries.clone(),
+            end,
+            head,
+            state: FoundState::Nothing,
+        };
+        if end.seq == start.seq {
+            check_start(start, end.record)?;
+        }
+        if through == Through::Seq(start.seq) {
             return Ok(found);
         }
-        ends.push((path, end));
-    }
-    // While a segment is being sealed, its name is free for a moment; the next one is there then.
-    if !files.active && !files.next {
-        return Err(MiniStateError::Missing { path: names.active(), seq: found.end.seq + 1 });
-    }
-    if found.end.seq < found.head {
-        let path = names.head();
-        return Err(MiniStateError::LostTail { path, found: found.end.seq, synced: found.head });
-    }
-    let (path, end) = ends.pop().expect("the active or the next segment was read");
-    let first = firsts[firsts.len() - 1];
-    if end.sealed {
-        return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
-    }
-    let newest = Newest { path, journal, first, end };
-    found.state = if !files.next {
-        FoundState::Active(newest)
-    } else if newest.end.unmarked {
-        return Err(MiniStateError::Corrupt {
-            at: Position { file: newest.path, line: 2, byte: 0 },
-            seq: newest.first,
-            what: "a segment that is not active yet has records",
-        });
-    } else {
-        let predecessor = match ends.pop() {
-            Some((_, end)) if files.active => {
-                Predecessor::Active { first: firsts[firsts.len() - 2], last: before_newest, end }
+        let mut visit_behind = |record: &Record<'_>, at: &Position| {
+            let last = record.head.seq + (record.head.contents.mutations() - 1);
+            if last == start.seq {
+                check_start(start, record.chain)?;
             }
-            Some(_) | None => Predecessor::Renamed,
+            if record.head.seq > start.seq && visit(record, at)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let read = through == Through::Seq(last);
+            Ok(if read { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        FoundState::Sealing { newest, predecessor }
-    };
-    Ok(found)
+
+        let firsts: Vec<Seq> = segments.iter().map(|segment| segment.header.first).collect();
+        let mut ends = Vec::new();
+        let mut before_newest = found.end;
+        for (index, segment) in segments.into_iter().enumerate().skip(index) {
+            refuse_gap(&names, found.end.seq, firsts[index])?;
+            let successor = firsts.get(index + 1).copied();
+            let path = segment.path.clone();
+            before_newest = found.end;
+            let end = segment.read(&mut found.end, successor, &mut visit_behind)?;
+            if end.stopped {
+                return Ok(found);
+            }
+            ends.push((path, end));
+        }
+        // While a segment is being sealed, its name is free for a moment; the next one is there
+        // then.
+        if !files.active && !files.next {
+            return Err(MiniStateError::Missing { path: names.active(), seq: found.end.seq + 1 });
+        }
+        for (path, synced) in [(names.head(), found.head), (start.path.clone(), start.seq)] {
+            if found.end.seq < synced {
+                return Err(MiniStateError::LostTail { path, found: found.end.seq, synced });
+            }
+        }
+        let (path, end) = ends.pop().expect("the active or the next segment was read");
+        let first = firsts[firsts.len() - 1];
+        if end.sealed {
+            return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
+        }
+        let newest = Newest { path, first, end };
+        found.state = if !files.next {
+            FoundState::Active(newest)
+        } else if newest.end.unmarked {
+            return Err(MiniStateError::Corrupt {
+                at: Position { file: newest.path, line: 2, byte: 0 },
+                seq: newest.first,
+                what: "a segment that is not active yet has records",
+            });
+        } else {
+            let predecessor = match ends.pop() {
+                Some((_, end)) if files.active => {
+                    let first = firsts[firsts.len() - 2];
+                    Predecessor::Active { first, last: before_newest, end }
+                }
+                Some(_) | None => Predecessor::Renamed,
+            };
+            FoundState::Sealing { newest, predecessor }
+        };
+        Ok(found)
+    }
+}
+
+fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {
+    if start.record == record {
+        return Ok(());
+    }
+    Err(MiniStateError::Corrupt {
+        at: Position { file: start.path.clone(), line: 1, byte: 0 },
+        seq: start.seq,
+        what: "the snapshot is of another history than the journal",
+    })
 }
 
 /// The files of a journal.
 #[derive(Debug, Default)]
 struct Files {
     sealed: BTreeMap<Seq, PathBuf>,
+    snapshots: BTreeMap<Seq, PathBuf>,
     active: bool,
     next: bool,
     temporaries: Vec<PathBuf>,
@@ -169,15 +310,14 @@ impl Files {
                 Some(names::Kind::Sealed(first)) => {
                     files.sealed.insert(first, dir.join(name));
                 }
+                Some(names::Kind::Snapshot(seq)) => {
+                    files.snapshots.insert(seq, dir.join(name));
+                }
                 Some(names::Kind::Temporary) => files.temporaries.push(dir.join(name)),
                 None => {}
             }
         }
         Ok(files)
-    }
-
-    fn is_fresh(&self) -> bool {
-        self.sealed.is_empty() && !self.active && !self.next
     }
 
     /// Opens the segments in the order of history.
@@ -208,13 +348,15 @@ fn one_identity(
     segments: &[Segment],
     names: &Names,
     head: Option<&(String, Seq)>,
-) -> Result<String, MiniStateError> {
+) -> Result<Option<String>, MiniStateError> {
     let head_path = names.head();
     let segments = segments.iter().map(|segment| (&segment.path, &segment.header.journal));
     let mut all = segments.chain(head.map(|(journal, _)| (&head_path, journal)));
-    let first = all.next().map(|(_, journal)| journal.clone()).unwrap_or_default();
-    match all.find(|(_, journal)| **journal != first) {
-        None => Ok(first),
+    let Some((_, first)) = all.next() else {
+        return Ok(None);
+    };
+    match all.find(|(_, journal)| *journal != first) {
+        None => Ok(Some(first.clone())),
         Some((path, _)) => Err(MiniStateError::Corrupt {
             at: Position { file: path.clone(), line: 1, byte: 0 },
             seq: 0,

@@ -23,6 +23,8 @@ pub(crate) struct Names {
 pub(crate) enum Kind {
     Active,
     Sealed(Seq),
+    /// The state at a sequence number.
+    Snapshot(Seq),
     /// The segment that becomes active when the active one is sealed.
     Next,
     /// Written, and not yet given its name: left by a crash.
@@ -62,6 +64,15 @@ impl Names {
         self.with("next.jsonl")
     }
 
+    pub(crate) fn snapshot(&self, seq: Seq) -> PathBuf {
+        self.with(&format!("snapshot.{seq:0SEQ_DIGITS$}.json"))
+    }
+
+    /// Where compaction moves what recovery no longer needs.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.with("archive")
+    }
+
     pub(crate) fn head(&self) -> PathBuf {
         self.with("head.json")
     }
@@ -92,14 +103,18 @@ impl Names {
         if rest == "next.jsonl" {
             return Some(Kind::Next);
         }
-        if let Some(seq) = rest.strip_suffix(".jsonl").and_then(sealed_seq) {
+        if let Some(seq) = rest.strip_suffix(".jsonl").and_then(seq_of) {
             return Some(Kind::Sealed(seq));
+        }
+        let snapshot = rest.strip_prefix("snapshot.").and_then(|rest| rest.strip_suffix(".json"));
+        if let Some(seq) = snapshot.and_then(seq_of) {
+            return Some(Kind::Snapshot(seq));
         }
         rest.strip_suffix(".tmp").filter(|unique| is_hex(unique)).map(|_| Kind::Temporary)
     }
 }
 
-fn sealed_seq(digits: &str) -> Option<Seq> {
+fn seq_of(digits: &str) -> Option<Seq> {
     let all_digits = digits.len() == SEQ_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
     all_digits.then(|| digits.parse().ok()).flatten()
 }
@@ -110,7 +125,7 @@ fn is_hex(unique: &str) -> bool {
 
 /// Whether a journal of this name would collide with files that another journal names itself.
 fn is_ours(active: &str) -> bool {
-    let sealed = |stem: &str| stem.rsplit('.').next().and_then(sealed_seq).is_some();
+    let sealed = |stem: &str| stem.rsplit('.').next().and_then(seq_of).is_some();
     active.ends_with(".next.jsonl")
         || active.ends_with(".head.json")
         || active.ends_with(".lock")
@@ -134,9 +149,10 @@ mod tests {
         };
         assert_eq!(kind(names.active()), Some(Kind::Active));
         assert_eq!(kind(names.sealed(u64::MAX)), Some(Kind::Sealed(u64::MAX)));
+        assert_eq!(kind(names.snapshot(0)), Some(Kind::Snapshot(0)));
         assert_eq!(kind(names.next()), Some(Kind::Next));
         assert_eq!(kind(names.temporary(7)), Some(Kind::Temporary));
-        for ignored in [names.head(), names.lock(), names.torn(1, 2)] {
+        for ignored in [names.head(), names.lock(), names.archive(), names.torn(1, 2)] {
             assert_eq!(kind(ignored), None);
         }
     }

@@ -70,7 +70,7 @@ impl Segment {
         visit: &mut Visit<'_>,
     ) -> Result<SegmentEnd, MiniStateError> {
         self.check_place(after)?;
-        *after = Continuity { seq: after.seq, batch: None, chain: self.chain };
+        *after = Continuity { batch: None, chain: self.chain, ..*after };
         let mut end = SegmentEnd {
             data_bytes: 0,
             file_bytes: self.lines.file_bytes,
@@ -106,7 +106,7 @@ impl Segment {
     }
 
     fn check_place(&self, after: &Continuity) -> Result<(), MiniStateError> {
-        if self.header.first == after.seq + 1 && self.header.previous() == Some(after.chain) {
+        if self.header.first == after.seq + 1 && self.header.previous() == after.record {
             return Ok(());
         }
         Err(MiniStateError::Corrupt {
@@ -145,13 +145,14 @@ impl Segment {
 
 /// The line as the record that continues `after`, which it then does.
 fn continue_with<'a>(line: &'a [u8], after: &mut Continuity) -> Option<Record<'a>> {
-    let (record, chain) = record::parse_record(line, after.chain)?;
+    let record = record::parse_record(line, after.chain)?;
+    let chain = record.chain;
     let head = &record.head;
     let last = after.seq.checked_add(head.contents.mutations())?;
     if head.seq != after.seq + 1 || ![0, after.next_place()].contains(&head.place) {
         return None;
     }
-    *after = Continuity { seq: last, batch: head.batch(), chain };
+    *after = Continuity { seq: last, batch: head.batch(), chain, record: chain };
     Some(record)
 }
 

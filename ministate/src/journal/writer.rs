@@ -11,7 +11,7 @@ use super::header::{self, Header};
 use super::names::Names;
 use super::{Found, FoundState, Newest, Predecessor, SegmentEnd};
 use crate::error::MiniStateError;
-use crate::record::{self, Body, Seq};
+use crate::record::{self, Body, Chain, Seq};
 use crate::schema::Schema;
 use crate::storage::{self, Access, Storage, StorageFile};
 
@@ -86,8 +86,14 @@ impl Found {
         self.end.seq
     }
 
-    pub(crate) fn is_new(&self) -> bool {
-        matches!(self.state, FoundState::Nothing)
+    /// The checksum of the last record.
+    pub(crate) fn record(&self) -> Chain {
+        self.end.record
+    }
+
+    /// The identity of the journal.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Everything was marked as synced, and nothing was left half done.
@@ -104,7 +110,7 @@ impl Found {
         settings: Settings,
         lock: Box<dyn Any + Send + Sync>,
     ) -> Result<(Journal, Settled), MiniStateError> {
-        let Found { storage, names, temporaries, end: mut last, head, state } = self;
+        let Found { storage, names, identity, temporaries, end: mut last, head, state } = self;
         // The names may be there to see and not yet durable: nothing is built on them before.
         storage.sync_dir(names.dir()).map_err(MiniStateError::io("syncing", names.dir()))?;
         for path in &temporaries {
@@ -112,19 +118,15 @@ impl Found {
         }
         let mut settled = Settled::default();
         let dir = &*storage;
-        let (identity, active) = match state {
+        let active = match state {
             FoundState::Nothing => {
-                let identity = format!("{:016x}{:016x}", storage.unique(), storage.unique());
                 let (line, chain) = Header::new(identity.clone(), &last, &settings.schema).line();
                 last.chain = chain;
                 storage::publish(dir, &names.temporary(dir.unique()), &names.active(), &line)
                     .map_err(MiniStateError::io("writing", names.active()))?;
-                (identity, Active::open(dir, &names.active(), last.seq + 1, line.len() as u64)?)
+                Active::open(dir, &names.active(), last.seq + 1, line.len() as u64)?
             }
-            FoundState::Active(newest) => {
-                let active = settle_newest(dir, &names, &last, &newest, &mut settled)?;
-                (newest.journal, active)
-            }
+            FoundState::Active(newest) => settle_newest(dir, &names, &last, &newest, &mut settled)?,
             FoundState::Sealing { newest, predecessor } => {
                 if let Predecessor::Active { first, last, end } = predecessor {
                     seal_predecessor(dir, &names, &last, first, &end)?;
@@ -132,7 +134,7 @@ impl Found {
                 settle_newest(dir, &names, &last, &newest, &mut settled)?;
                 rename(dir, &names.next(), &names.active())?;
                 let data_bytes = newest.end.data_bytes;
-                (newest.journal, Active::open(dir, &names.active(), newest.first, data_bytes)?)
+                Active::open(dir, &names.active(), newest.first, data_bytes)?
             }
         };
         let buffer = Vec::new();
@@ -277,10 +279,8 @@ impl Journal {
         &mut self,
         bodies: impl IntoIterator<Item = &'a Body>,
     ) -> Result<(), Failure> {
-        if self.active.data_bytes >= self.settings.segment_bytes
-            && self.last.seq >= self.active.first
-        {
-            self.seal().map_err(Failure::NotWritten)?;
+        if self.active.data_bytes >= self.settings.segment_bytes {
+            self.seal_records()?;
         }
         let at = time_stamp(self.storage.now());
         let first = self.last.seq + 1;
@@ -290,7 +290,8 @@ impl Journal {
             let seq = last.seq + 1;
             let place = seq - first;
             let chain = record::push_record(&mut self.buffer, last.chain, seq, place, &at, body);
-            last = Continuity { seq: last.seq + body.mutations, batch: Some(first), chain };
+            let seq = last.seq + body.mutations;
+            last = Continuity { seq, batch: Some(first), chain, record: chain };
         }
         if let Err(error) = self.active.write(&mut self.buffer) {
             return Err(match self.active.undo() {
@@ -303,6 +304,14 @@ impl Journal {
         self.active.unmarked = true;
         self.last = last;
         Ok(())
+    }
+
+    /// Ends the active segment and begins the next one, if there is anything in it.
+    pub(crate) fn seal_records(&mut self) -> Result<(), Failure> {
+        match self.last.seq >= self.active.first {
+            true => self.seal().map_err(Failure::NotWritten),
+            false => Ok(()),
+        }
     }
 
     /// Ends the active segment and begins the next one.
@@ -324,7 +333,7 @@ impl Journal {
         let fill = self.active.fill;
         let active = Active::open(storage, &names.active(), first, line.len() as u64);
         self.active = Active { fill, ..active.map_err(into_io)? };
-        self.last = Continuity { seq: self.last.seq, batch: None, chain };
+        self.last = Continuity { batch: None, chain, ..self.last };
         self.publish_head().map_err(into_io)
     }
 

@@ -26,6 +26,11 @@ impl Chain {
         Chain(crc32c::crc32c_append(crc32c::crc32c(&self.hex()), line))
     }
 
+    /// [`link`](Self::link) for bytes that come in pieces, of which `self` has the earlier ones.
+    pub(crate) fn extend(self, piece: &[u8]) -> Chain {
+        Chain(crc32c::crc32c_append(self.0, piece))
+    }
+
     pub(crate) fn hex(self) -> [u8; 8] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         std::array::from_fn(|place| DIGITS[(self.0 >> (28 - 4 * place) & 0xf) as usize])
@@ -212,6 +217,8 @@ impl Contents<'_> {
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) head: Head<'a>,
+    /// Its checksum.
+    pub(crate) chain: Chain,
     payload: &'a [u8],
 }
 
@@ -264,7 +271,7 @@ impl<'a> Members<'a> {
 }
 
 /// Reads a line without its newline that must be the record after `previous`, checksum included.
-pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<(Record<'_>, Chain)> {
+pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<Record<'_>> {
     let head = parse_head(line).ok()?;
     if !head.agrees_with(line) {
         return None;
@@ -274,7 +281,7 @@ pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<(Record<'_>, 
         return None;
     }
     let payload = head.payload(line);
-    Some((Record { head, payload }, chain))
+    Some(Record { head, chain, payload })
 }
 
 /// What a piece of a damaged or torn stretch looks like, wherever it came from.

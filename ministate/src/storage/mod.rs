@@ -39,7 +39,7 @@ pub trait Storage: Debug + Send + Sync {
     /// Creates a file that must not exist, for writing.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
 
-    /// Gives a file a new name in its directory, atomically, in place of any that had the name.
+    /// Gives a file a new name, in place of any that had it: atomically within a directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file.

@@ -49,7 +49,8 @@ use super::{Access, Lock, Storage, StorageFile};
 ///
 /// After a power cut, of each write that was not synced any of its 512-byte sectors may be there,
 /// and of each cut or extension either effect. Of the names that were created, changed or removed
-/// in a directory that was not synced since, any may be as before.
+/// in a directory that was not synced since, any may be as before; a rename to another directory
+/// may have either of its effects.
 #[derive(Debug, Clone, Default)]
 pub struct Simulated(Arc<Mutex<World>>);
 
@@ -314,8 +315,13 @@ impl Storage for Simulated {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut world = self.whole_call()?;
         let id = world.find(from)?;
-        let ((dir, from), (_, to)) = (split(from), split(to));
-        world.dir(&dir)?.change(vec![(from, None), (to, Some(id))]);
+        let ((old_dir, from), (new_dir, to)) = (split(from), split(to));
+        if old_dir == new_dir {
+            world.dir(&old_dir)?.change(vec![(from, None), (to, Some(id))]);
+        } else {
+            world.dir(&new_dir)?.change(vec![(to, Some(id))]);
+            world.dir(&old_dir)?.change(vec![(from, None)]);
+        }
         Ok(())
     }
 

@@ -1,0 +1,150 @@
+//! What recovery no longer needs: a pure plan, and its execution in safe order.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::MiniStateError;
+use crate::journal::{Names, Opened};
+use crate::record::Seq;
+use crate::snapshot;
+use crate::storage::Storage;
+
+/// What compaction does with files that recovery no longer needs. Default:
+/// [`Archive`](Self::Archive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Disposal {
+    /// They are moved to a directory beside the journal, `app.wal.archive` for `app.wal.jsonl`,
+    /// which ministate never reads. It grows until you empty it.
+    #[default]
+    Archive,
+    /// They are removed.
+    Delete,
+}
+
+/// What a compaction did. See [`StateManager::compact`](crate::StateManager::compact).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compaction {
+    /// The oldest snapshot that was kept. Every mutation behind it is in the journal.
+    pub oldest_snapshot: u64,
+    /// How many segments of the journal were put away.
+    pub segments: usize,
+    /// How many snapshots were put away.
+    pub snapshots: usize,
+}
+
+/// What is to be put away, oldest first.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Plan {
+    oldest_snapshot: Seq,
+    snapshots: Vec<Seq>,
+    segments: Vec<Seq>,
+}
+
+/// Keeps the newest `kept` of the snapshots, which are sound and come newest first, and all of the
+/// journal behind the oldest of them. Segments are named by their first mutations, in order; the
+/// last one stays, since nothing here says where it ends.
+fn plan(snapshots: &[Seq], segments: &[Seq], kept: usize) -> Plan {
+    let Some(oldest) = snapshots.iter().take(kept.max(1)).last().copied() else {
+        return Plan::default();
+    };
+    let ends_before = |pair: &&[Seq]| pair[1] <= oldest + 1;
+    Plan {
+        oldest_snapshot: oldest,
+        snapshots: snapshots.iter().rev().copied().take_while(|seq| *seq < oldest).collect(),
+        segments: segments.windows(2).take_while(ends_before).map(|pair| pair[0]).collect(),
+    }
+}
+
+/// Puts away what recovery does not need when it begins with one of the newest `kept` snapshots.
+/// Nobody else may put away or make snapshots of the journal meanwhile.
+///
+/// Each kept snapshot is read back before anything is put away. A crash at any moment leaves them,
+/// and all of the journal behind the oldest of them.
+pub(crate) fn compact(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: &Opened,
+    kept: usize,
+    disposal: Disposal,
+) -> Result<Compaction, MiniStateError> {
+    let mut sound = Vec::new();
+    let mut older = Vec::new();
+    for (seq, path) in opened.snapshots() {
+        if sound.len() >= kept.max(1) {
+            older.push(seq);
+        } else if snapshot::read(storage, path).is_ok_and(|read| read.start.seq == seq) {
+            sound.push(seq);
+        }
+    }
+    let plan = plan(&[sound, older].concat(), &opened.sealed_firsts(), kept);
+    let snapshots = plan.snapshots.iter().map(|seq| names.snapshot(*seq));
+    let segments = plan.segments.iter().map(|first| names.sealed(*first));
+    // Snapshots first: each is of use only with the segments behind it.
+    let paths: Vec<PathBuf> = snapshots.chain(segments).collect();
+    put_away(storage, names, &paths, disposal)
+        .map_err(MiniStateError::io("compacting", names.dir()))?;
+    Ok(Compaction {
+        oldest_snapshot: plan.oldest_snapshot,
+        segments: plan.segments.len(),
+        snapshots: plan.snapshots.len(),
+    })
+}
+
+fn put_away(
+    storage: &dyn Storage,
+    names: &Names,
+    paths: &[PathBuf],
+    disposal: Disposal,
+) -> io::Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let archive = names.archive();
+    match disposal {
+        Disposal::Archive => {
+            storage.create_dir_all(&archive)?;
+            for path in paths {
+                let name = path.file_name().unwrap_or_default();
+                storage.rename(path, &archive.join(Path::new(name)))?;
+            }
+            storage.sync_dir(&archive)?;
+        }
+        Disposal::Delete => {
+            for path in paths {
+                storage.remove(path)?;
+            }
+        }
+    }
+    storage.sync_dir(names.dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, plan};
+
+    #[test]
+    fn nothing_is_put_away_without_a_sound_snapshot() {
+        assert_eq!(plan(&[], &[1, 10, 20], 2), Plan::default());
+    }
+
+    #[test]
+    fn the_journal_is_kept_back_to_the_oldest_kept_snapshot() {
+        let plan = plan(&[25, 12, 9, 0], &[1, 10, 20, 26], 2);
+        assert_eq!(plan.oldest_snapshot, 12);
+        assert_eq!(plan.snapshots, [0, 9]);
+        // Segment 10 holds the mutations 13 to 19.
+        assert_eq!(plan.segments, [1]);
+    }
+
+    #[test]
+    fn a_segment_that_ends_with_the_oldest_kept_snapshot_is_put_away() {
+        assert_eq!(plan(&[25, 9], &[1, 10, 26], 2).segments, [1]);
+        assert_eq!(plan(&[25, 8], &[1, 10, 26], 2).segments, []);
+    }
+
+    #[test]
+    fn one_snapshot_is_always_kept() {
+        assert_eq!(plan(&[25, 9], &[1, 10, 26, 30], 0).oldest_snapshot, 25);
+    }
+}
