@@ -79,7 +79,9 @@ fn conversions(input: &Input<'_>) -> TokenStream {
         code.extend(quote! {
             #[automatically_derived]
             impl #impl_generics __ministate::Accepts<#ident #type_generics> for #ident #type_generics
-            #where_clause {}
+            #where_clause {
+                const __DERIVED: () = ();
+            }
         });
     }
     let mut seen = Vec::new();
@@ -101,7 +103,9 @@ fn conversions(input: &Input<'_>) -> TokenStream {
             }
             #[automatically_derived]
             impl #impl_generics __ministate::Accepts<#payload> for #ident #type_generics
-            #where_clause {}
+            #where_clause {
+                const __DERIVED: () = ();
+            }
         });
     }
     code

@@ -45,9 +45,10 @@ struct Plan {
 /// journal behind the oldest of them. Segments are named by their first mutations, in order; the
 /// last one stays, since nothing here says where it ends.
 fn plan(snapshots: &[Seq], segments: &[Seq], kept: usize) -> Plan {
-    let Some(oldest) = snapshots.iter().take(kept.max(1)).last().copied() else {
+    let Some(last_kept) = snapshots.len().min(kept.max(1)).checked_sub(1) else {
         return Plan::default();
     };
+    let oldest = snapshots[last_kept];
     let ends_before = |pair: &&[Seq]| pair[1] <= oldest + 1;
     Plan {
         oldest_snapshot: oldest,

@@ -16,7 +16,7 @@ use crate::schema::DecodeError;
 /// | [`OutcomeUnknown`](Self::OutcomeUnknown) | it is there after reopening, or it never was | poisoned: reopen |
 /// | [`HandlerPanicked`](Self::HandlerPanicked) | it is in the journal, and panics at every replay | poisoned: mend the handler |
 /// | [`Poisoned`](Self::Poisoned), [`Closed`](Self::Closed) | nothing was written | refuses writes |
-/// | all others | come from opening; nothing was changed on disk | there is none |
+/// | all others | come from opening, from snapshots and from closing; what was acknowledged is as it was | |
 ///
 /// A poisoned manager still serves reads, from the last state that is durable.
 ///
@@ -64,7 +64,7 @@ pub enum MiniStateError {
     Corrupt {
         /// The first unsound line.
         at: Position,
-        /// The sequence number of the first mutation that cannot be read.
+        /// The sequence number of the first mutation that cannot be read; 0 where it is not known.
         seq: u64,
         /// What is wrong.
         what: &'static str,
@@ -135,7 +135,8 @@ pub enum MiniStateError {
     /// The sync failed, or an earlier handler of the same batch panicked, which leaves open
     /// whether the mutation is in the journal. Reopening decides it, once and for all.
     OutcomeUnknown {
-        /// The sequence number that the mutation has, should it be there; of a batch, the last.
+        /// The sequence number that the mutation has, should it be there; of a batch, the last. 0
+        /// where it is not known.
         seq: u64,
         /// What the system said, or [`HandlerPanicked`](Self::HandlerPanicked).
         source: Arc<dyn Error + Send + Sync>,
@@ -271,11 +272,13 @@ impl fmt::Display for MiniStateError {
                  use a program built with a newer ministate",
                 path.display()
             ),
-            Self::Corrupt { at, seq, what } => write!(
-                f,
-                "{what}: {at}, where mutation {seq} should begin; restore the file from a backup, \
-                 nothing was changed"
-            ),
+            Self::Corrupt { at, seq, what } => {
+                write!(f, "{what}: {at}")?;
+                if *seq > 0 {
+                    write!(f, ", where mutation {seq} should begin")?;
+                }
+                f.write_str("; restore the file from a backup, nothing was changed")
+            }
             Self::Missing { path, seq } => write!(
                 f,
                 "{} is missing, and with it mutation {seq} and those after it; \

@@ -42,9 +42,8 @@ where
 {
     let tag = mutation.__tag();
     let payload = payload_of::<S, M>(&mutation)?;
-    if let Some(at) = memchr::memchr2(b'\n', 0, &payload) {
-        let byte = payload[at];
-        return Err(refuse_raw_byte(byte));
+    if let Some(byte) = payload.iter().find(|byte| **byte < b' ') {
+        return Err(refuse_raw_byte(*byte));
     }
     let mutation = match fidelity {
         Fidelity::Trusted => mutation,
@@ -61,7 +60,7 @@ fn payload_of<S, M: Mutator<S> + Serialize>(mutation: &M) -> Result<Vec<u8>, Ref
 
 fn refuse_raw_byte(byte: u8) -> Refusal {
     use serde::ser::Error;
-    let what = format!("its JSON holds the raw byte {byte:#04x}, which ends a line of the journal");
+    let what = format!("its JSON holds the raw byte {byte:#04x}; a line has no control characters");
     Refusal::NotEncodable(Arc::new(serde_json::Error::custom(what)))
 }
 
@@ -77,21 +76,26 @@ where
         .map_err(|error| Refusal::NotDecodable(Arc::new(error)))?
         .ok_or(Refusal::NotFaithful)?;
     let again = payload_of::<S, M>(&decoded)?;
-    if again == payload || in_order(&again) == in_order(payload) {
+    let same_but_for_order = || Some(in_order(&again)? == in_order(payload)?);
+    if again == payload || same_but_for_order() == Some(true) {
         Ok(decoded)
     } else {
         Err(Refusal::NotFaithful)
     }
 }
 
+/// Deeper than serde_json reads; raw JSON inside a payload can be deeper still.
+const DEPTH: u32 = 256;
+
 /// The JSON text with the members of every object and array sorted, so that two hash maps or
-/// sets of the same content, which have no order, have one text.
-fn in_order(json: &[u8]) -> Vec<u8> {
+/// sets of the same content, which have no order, have one text. `None` for text that is nested
+/// too deep to look into.
+fn in_order(json: &[u8]) -> Option<Vec<u8>> {
     let mut rest = json;
-    value_in_order(&mut rest)
+    value_in_order(&mut rest, DEPTH)
 }
 
-fn value_in_order(rest: &mut &[u8]) -> Vec<u8> {
+fn value_in_order(rest: &mut &[u8], depth: u32) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut members: Vec<Vec<u8>> = Vec::new();
     while let Some((&byte, after)) = rest.split_first() {
@@ -100,7 +104,7 @@ fn value_in_order(rest: &mut &[u8]) -> Vec<u8> {
                 *rest = after;
                 members.clear();
                 loop {
-                    members.push(value_in_order(rest));
+                    members.push(value_in_order(rest, depth.checked_sub(1)?)?);
                     let closing = rest.split_first();
                     *rest = closing.map_or(&[], |(_, after)| after);
                     if closing.is_none_or(|(byte, _)| *byte != b',') {
@@ -124,7 +128,7 @@ fn value_in_order(rest: &mut &[u8]) -> Vec<u8> {
             }
         }
     }
-    text
+    Some(text)
 }
 
 /// The length of the JSON string at the start, quotes included.
@@ -143,7 +147,13 @@ mod tests {
     use super::in_order;
 
     fn same(one: &str, other: &str) -> bool {
-        in_order(one.as_bytes()) == in_order(other.as_bytes())
+        let order = |text: &str| in_order(text.as_bytes()).expect("it is not deep");
+        order(one) == order(other)
+    }
+
+    #[test]
+    fn text_that_is_too_deep_is_not_looked_into() {
+        assert_eq!(in_order("[".repeat(100_000).as_bytes()), None);
     }
 
     #[test]

@@ -87,8 +87,9 @@ impl<S, M> StateManager<S, M> {
     /// Lends the current state to `reader`, without cloning it.
     ///
     /// The state holds every mutation through [`sequence`](Self::sequence), all of them durable.
-    /// Readers never wait for the disk; they wait for each other never, and for a writer while it
-    /// applies at most 64 records. Writers wait for readers: be short, and do not call this
+    /// Readers never wait for the disk or for each other, but for a writer while it applies at most
+    /// 64 records. (Once only, after a handler panicked, they wait until the state before it is
+    /// built again from the journal.) Writers wait for readers: be short, and do not call this
     /// manager from within `reader`.
     ///
     /// # Panics
@@ -155,7 +156,8 @@ where
     ///
     /// # Errors
     ///
-    /// Nothing on disk is changed by an opening that fails.
+    /// An opening that is refused for what it reads has changed nothing, but for the directory and
+    /// the lock file, which it creates.
     ///
     /// - [`Locked`](MiniStateError::Locked): another manager has the journal open.
     /// - [`Foreign`](MiniStateError::Foreign), [`NewerFormat`](MiniStateError::NewerFormat),
@@ -359,6 +361,14 @@ where
     /// number.
     ///
     /// `Ok` means both: the record survives a power loss, and readers see its effect.
+    ///
+    /// # Where it blocks
+    ///
+    /// On a multi-threaded Tokio runtime the calling task may be the one that syncs the batch. Its
+    /// thread hands its other tasks over first; but other futures of the *same* task, such as a
+    /// timeout around this call, or what is joined or selected with it, wait until the disk has
+    /// answered. Spawn the call where that matters. On a current-thread runtime the disk work runs
+    /// on the pool for blocking work, of which it needs a thread.
     ///
     /// # Cancellation
     ///

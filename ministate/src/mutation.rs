@@ -170,7 +170,11 @@ pub trait Operation<S> {
     label = "cannot be executed as a `{Self}`",
     note = "add a newtype variant `Name({O})` to `{Self}`; to execute values of the enum itself, declare their result: `#[mutations(output = ..)]`"
 )]
-pub trait Accepts<O>: From<O> {}
+pub trait Accepts<O>: From<O> {
+    /// Only the derive knows that operation and handler belong together.
+    #[doc(hidden)]
+    const __DERIVED: ();
+}
 
 /// Where the handler of an executed operation leaves its result.
 #[doc(hidden)]

@@ -84,7 +84,7 @@ impl Options {
     }
 
     /// A mutation, or a batch of them, is refused if its record would have more bytes than this.
-    /// It bounds the memory of one record, when it is written and when it is replayed.
+    /// Replay reads records of any size.
     pub fn record_bytes_max(mut self, bytes: u64) -> Self {
         self.record_bytes_max = bytes;
         self

@@ -131,8 +131,10 @@ fn deeper_nesting_than_can_be_read_is_refused() {
 
 #[test]
 fn raw_json_with_a_line_break_is_refused() {
-    let raw = serde_json::value::RawValue::from_string("{\n}".to_string()).unwrap();
-    assert!(matches!(refused(raw), Refusal::NotEncodable(_)));
+    for raw in ["{\n}", "{\t}", "{\r}"] {
+        let raw = serde_json::value::RawValue::from_string(raw.to_string()).unwrap();
+        assert!(matches!(refused(raw), Refusal::NotEncodable(_)));
+    }
     accepted(serde_json::value::RawValue::from_string("{ }".to_string()).unwrap());
 }
 
@@ -141,6 +143,27 @@ fn maps_and_sets_without_an_order_are_accepted() {
     for _ in 0..20 {
         accepted((0..9).map(|key| (key.to_string(), key)).collect::<HashMap<_, _>>());
         accepted((0..9).collect::<HashSet<_>>());
+    }
+}
+
+/// Once, looking for the order in it overflowed the stack.
+#[test]
+fn raw_json_of_any_depth_beside_a_map_does_not_overflow() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Deep {
+        map: HashMap<u32, u32>,
+        raw: Box<serde_json::value::RawValue>,
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let disk = Simulated::new();
+    let manager = manager::<Deep>(&disk, Fidelity::Checked);
+    for _ in 0..5 {
+        let map = (0..9).map(|key| (key, key)).collect();
+        let raw = serde_json::value::RawValue::from_string(deep.clone()).unwrap();
+        match manager.blocking_apply(See { value: Deep { map, raw } }) {
+            Ok(_) | Err(MiniStateError::Refused { reason: Refusal::NotFaithful }) => {}
+            other => panic!("{other:?}"),
+        }
     }
 }
 

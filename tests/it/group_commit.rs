@@ -123,6 +123,43 @@ fn tasks_and_threads_commit_together() {
     check_order(dir.path(), acknowledged);
 }
 
+/// Once, a leader on a task left the rest to a leader that no worker was free to start, since all
+/// of them waited for it.
+#[test]
+fn callers_that_block_the_workers_of_a_runtime_do_not_lock_it_up() {
+    for workers in [1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build().unwrap();
+        let acknowledged = runtime.block_on(async {
+            let lists: Arc<Lists> =
+                Arc::new(StateManager::open(dir.path(), JOURNAL).await.unwrap());
+            let tasks: Vec<_> = (0..8u64)
+                .map(|task| {
+                    let lists = Arc::clone(&lists);
+                    tokio::spawn(async move {
+                        let mut acknowledged = Vec::new();
+                        for entry in task * 40..(task + 1) * 40 {
+                            let seq = match task % 2 {
+                                0 => lists.apply(push(entry)).await.unwrap(),
+                                _ => lists.blocking_apply(push(entry)).unwrap(),
+                            };
+                            acknowledged.push((seq, entry));
+                        }
+                        acknowledged
+                    })
+                })
+                .collect();
+            let mut acknowledged = Vec::new();
+            for task in tasks {
+                acknowledged.extend(task.await.unwrap());
+            }
+            acknowledged
+        });
+        check_order(dir.path(), acknowledged);
+    }
+}
+
 #[test]
 fn another_executor_can_drive_the_calls() {
     fn block_on<F: Future>(future: F) -> F::Output {

@@ -244,6 +244,36 @@ async fn the_outcome_of_those_behind_a_panic_in_the_same_batch_is_unknown() {
     assert_eq!(account.read(Account::clone), Account { cents: 1, deposits: 1 });
 }
 
+/// Once, a panic of the leader left everybody else waiting for it.
+#[test]
+fn a_type_that_panics_when_it_is_dropped_leaves_nobody_without_an_answer() {
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    struct Touchy {
+        broken: bool,
+    }
+    impl Drop for Touchy {
+        fn drop(&mut self) {
+            assert!(!self.broken, "dropped while broken");
+        }
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Break;
+    impl Mutator<Touchy> for Break {
+        fn apply(&self, touchy: &mut Touchy) {
+            touchy.broken = true;
+            panic!("broken");
+        }
+    }
+    let disk = Simulated::new();
+    let touchy: StateManager<Touchy, Break> =
+        Options::new().storage(disk).blocking_open("touchy", "touchy.wal.jsonl").unwrap();
+    assert!(touchy.blocking_apply(Break).is_err());
+    assert!(matches!(touchy.blocking_apply(Break), Err(MiniStateError::Poisoned { .. })));
+    assert!(matches!(touchy.blocking_close(), Err(MiniStateError::Poisoned { .. })));
+    // Its state may still be the broken one, which cannot be dropped.
+    std::mem::forget(touchy);
+}
+
 #[test]
 fn a_closed_manager_refuses_writes_and_serves_reads() {
     let (disk, lists) = opened();

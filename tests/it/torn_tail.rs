@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use ministate::storage::Simulated;
+use ministate::{Mutator, Options};
 use ministate_tests::{JOURNAL, entries, open_simulated, push};
+use serde::{Deserialize, Serialize};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from("lists").join(name)
@@ -48,6 +50,48 @@ fn a_journal_cut_at_any_byte_of_its_last_records_opens_with_every_complete_recor
         let lists = open_simulated(&disk, u64::MAX).unwrap();
         assert_eq!(entries(&lists), [expected, vec![99]].concat(), "cut at {cut}, reopened");
         assert!(lists.recovery().torn_tail.is_none());
+    }
+}
+
+/// Once, a number that was cut behind its sign, point or exponent was called damage.
+#[test]
+fn a_record_cut_within_any_kind_of_value_is_torn() {
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    struct Count(u64);
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Any(serde_json::Value);
+    impl Mutator<Count> for Any {
+        fn apply(&self, count: &mut Count) {
+            count.0 += 1;
+        }
+    }
+    let open = |disk: &Simulated| {
+        Options::new().storage(disk.clone()).blocking_open::<Count, Any>("any", "any.wal.jsonl")
+    };
+    let values = [
+        serde_json::json!({"x": -1.5e-9, "y": [-0.25, 1e300, 0.5e-7], "z": [true, null, false]}),
+        serde_json::json!(-1.5),
+        serde_json::json!(-7),
+        serde_json::json!("\u{1f600} \\ \" \n \u{1}"),
+        serde_json::json!(true),
+        serde_json::json!([[], {}, [{}]]),
+    ];
+    for value in values {
+        let disk = Simulated::new();
+        let any = open(&disk).unwrap();
+        any.blocking_apply(Any(1.into())).unwrap();
+        let before = disk.content(any.journal_path()).unwrap();
+        any.blocking_apply(Any(value.clone())).unwrap();
+        let path = any.journal_path().to_path_buf();
+        drop(any);
+        let whole = disk.content(&path).unwrap();
+        let start = before.iter().rposition(|byte| *byte != b'\n').unwrap() + 2;
+        let end = whole.iter().rposition(|byte| *byte != b'\n').unwrap() + 2;
+        for cut in start..end {
+            disk.set_content(&path, whole[..cut].to_vec());
+            let any = open(&disk.after_kill()).unwrap_or_else(|e| panic!("{value}, {cut}: {e}"));
+            assert_eq!(any.sequence(), 1);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
 
@@ -16,11 +16,11 @@ use tokio::task::{self, block_in_place};
 /// goes to the pool for blocking work. Without a runtime it runs here.
 ///
 /// The job runs in any case: a runtime that shuts down drops its tasks, and the drop runs it.
-pub(crate) fn start(job: impl FnOnce() + Send + 'static) {
+pub(crate) fn start(runtime: Option<&Handle>, job: impl FnOnce() + Send + 'static) {
     let job = Certain(Some(job));
-    match Handle::try_current() {
-        Err(_) => drop(job),
-        Ok(runtime) => match runtime.runtime_flavor() {
+    match runtime {
+        None => drop(job),
+        Some(runtime) => match runtime.runtime_flavor() {
             RuntimeFlavor::MultiThread => {
                 runtime.spawn(async move {
                     // Tasks that are ready now join the batch that the job will make.
@@ -105,14 +105,20 @@ fn flavor() -> Option<RuntimeFlavor> {
 pub(crate) async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
     match Handle::try_current() {
         Err(_) => job(),
-        Ok(runtime) => match runtime.spawn_blocking(job).await {
-            Ok(result) => result,
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime is shutting down and has dropped the job. Whoever waits here will
-                // be dropped as well.
-                Err(_cancelled) => std::future::pending().await,
-            },
-        },
+        Ok(runtime) => {
+            let job = Arc::new(Mutex::new(Some(job)));
+            let take =
+                |job: &Mutex<Option<_>>| job.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let pooled = Arc::clone(&job);
+            let run = move || take(&pooled).map(|job| job());
+            match runtime.spawn_blocking(run).await {
+                Ok(result) => result.expect("the job is taken once"),
+                Err(failed) => match failed.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // The runtime is shutting down and has dropped the job without running it.
+                    Err(_cancelled) => take(&job).expect("the job was not taken")(),
+                },
+            }
+        }
     }
 }

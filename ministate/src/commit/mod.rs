@@ -26,8 +26,9 @@ use std::thread::{self, Thread};
 use std::{fmt, io};
 
 use submission::Submission;
-use ticket::Ticket;
 pub(crate) use ticket::{Answer, Done};
+use ticket::{Duty, Ticket};
+use tokio::runtime::Handle;
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
@@ -36,8 +37,8 @@ use crate::record::{Body, Seq};
 use crate::recovery;
 use crate::schema::Tag;
 
-/// A batch ends before the record with which it would exceed this, so that neither its memory nor
-/// the time of its sync grow with the number of callers.
+/// A batch ends with the record that reaches this, so that neither its memory nor the time of its
+/// sync grow with the number of callers.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// So many records are applied before readers get their turn.
@@ -86,9 +87,9 @@ struct Request<M> {
 }
 
 /// Who waits for the answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Waiter {
-    Task,
+    /// A task, and where it is on a runtime, that one: a leader can be started there.
+    Task(Option<Handle>),
     /// A thread, which leads when it is woken without an answer.
     Thread,
 }
@@ -97,30 +98,27 @@ enum Waiter {
 #[derive(Clone, Copy)]
 enum Until<'a> {
     Idle,
-    /// Its own request is answered, and a waiting thread can go on.
-    AThreadCanGoOn(&'a Ticket),
-    /// Its own request is answered. Who led has to call a leader for the others.
+    /// Its own request is answered, and another can lead.
     Answered(&'a Ticket),
 }
 
 /// What a leader leaves behind.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Led {
     /// Another leader is at it.
     Not,
     /// An empty queue, or one that a woken thread goes on with.
     Done,
-    /// Requests that a new leader has to be called for.
-    NotAll,
+    /// Requests whose leader was called, and has to be started on this runtime.
+    HandOver(Handle),
 }
 
 enum Batch<M> {
     Changes(Vec<Claimed<M>>),
-    Seal(Arc<Ticket>),
-    Close(Arc<Ticket>),
+    Seal(Duty),
+    Close(Duty),
 }
 
-type Claimed<M> = (Change<M>, Arc<Ticket>);
+type Claimed<M> = (Change<M>, Duty);
 
 /// What a caller wants.
 pub(crate) enum Work<M> {
@@ -195,7 +193,7 @@ where
     }
 
     /// Waits for the answer on this thread, leading where nobody else does.
-    pub(crate) fn submit_blocking(&self, work: Work<M>) -> Answer {
+    pub(crate) fn submit_blocking(self: &Arc<Self>, work: Work<M>) -> Answer {
         let ticket = Arc::new(Ticket::new());
         self.enqueue(work, &ticket, Waiter::Thread)?;
         let unpark = Waker::from(Arc::new(Unpark(thread::current())));
@@ -204,8 +202,9 @@ where
             if let Poll::Ready(answer) = ticket.poll(&mut context) {
                 return answer;
             }
-            match self.lead(Until::AThreadCanGoOn(&ticket)) {
-                Led::Done | Led::NotAll => {}
+            match self.lead(Until::Answered(&ticket)) {
+                Led::Done => {}
+                Led::HandOver(runtime) => self.start_leader(Some(&runtime)),
                 Led::Not => thread::park(),
             }
         }
@@ -248,8 +247,13 @@ where
             }
             queue.leader = Leader::Called;
         }
+        self.start_leader(Handle::try_current().ok().as_ref());
+    }
+
+    /// Starts the leader that was called.
+    fn start_leader(self: &Arc<Self>, runtime: Option<&Handle>) {
         let core = Arc::clone(self);
-        ground::start(move || {
+        ground::start(runtime, move || {
             core.lead(Until::Idle);
         });
     }
@@ -272,17 +276,36 @@ where
             }
             queue.leader = Leader::Leading;
         }
+        // Storages and the types of the application can panic, and nobody may wait for a leader
+        // that is gone.
+        catch_unwind(AssertUnwindSafe(|| self.lead_batches(until))).unwrap_or_else(|_| {
+            self.give_up();
+            Led::Done
+        })
+    }
+
+    fn lead_batches(&self, until: Until<'_>) -> Led {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match self.next_batch(until) {
                 Err(led) => return led,
                 Ok(Batch::Changes(changes)) => self.commit(&mut journal, changes),
-                Ok(Batch::Seal(ticket)) => ticket.answer(self.seal(&mut journal)),
-                Ok(Batch::Close(ticket)) => {
+                Ok(Batch::Seal(duty)) => duty.answer(self.seal(&mut journal)),
+                Ok(Batch::Close(duty)) => {
                     let closed = self.close(&mut journal);
-                    ticket.answer(closed.map(|()| Done { seq: self.seq(), output: None }));
+                    duty.answer(closed.map(|()| Done { seq: self.seq(), output: None }));
                 }
             }
+        }
+    }
+
+    /// Poisons the manager after a panic of its leader, and answers everybody.
+    fn give_up(&self) {
+        self.poison(ticket::leader_panicked());
+        let mut queue = self.queue();
+        queue.leader = Leader::Absent;
+        for request in std::mem::take(&mut queue.waiting) {
+            request.ticket.answer(Err(ticket::leader_panicked()));
         }
     }
 
@@ -290,19 +313,13 @@ where
     fn next_batch(&self, until: Until<'_>) -> Result<Batch<M>, Led> {
         let mut queue = self.queue();
         match until {
-            Until::AThreadCanGoOn(ticket) if ticket.is_answered() => {
-                let threads = |next: &&Request<M>| next.waiter == Waiter::Thread;
-                if let Some(next) = queue.waiting.iter().find(threads) {
-                    next.ticket.wake();
+            Until::Answered(ticket) if ticket.is_answered() => {
+                if let Some(led) = queue.successor() {
                     queue.leader = Leader::Called;
-                    return Err(Led::Done);
+                    return Err(led);
                 }
             }
-            Until::Answered(ticket) if ticket.is_answered() && !queue.waiting.is_empty() => {
-                queue.leader = Leader::Absent;
-                return Err(Led::NotAll);
-            }
-            Until::Idle | Until::AThreadCanGoOn(_) | Until::Answered(_) => {}
+            Until::Idle | Until::Answered(_) => {}
         }
         queue.take_batch().ok_or_else(|| {
             queue.leader = Leader::Absent;
@@ -313,7 +330,7 @@ where
     fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
         let journal = journal.as_mut().expect("no change is taken once the journal is closed");
         let bodies = changes.iter().map(|(change, _)| &change.body);
-        // A storage that panics must not leave its callers without an answer.
+        // Here the outcome can be told apart by mutation, unlike in `give_up`.
         let appended = catch_unwind(AssertUnwindSafe(|| journal.append(bodies)))
             .unwrap_or_else(|_| Err(Failure::Unknown(io::Error::other("the storage panicked"))));
         if let Err(failure) = appended {
@@ -326,8 +343,8 @@ where
             if let Err(panicked) = &applied {
                 self.poison(panicked.clone());
             }
-            for (ticket, answer) in answers.drain(..) {
-                ticket.answer(answer);
+            for (duty, answer) in answers.drain(..) {
+                duty.answer(answer);
             }
         }
     }
@@ -336,19 +353,19 @@ where
     fn apply_some(
         &self,
         changes: &mut std::vec::IntoIter<Claimed<M>>,
-        answers: &mut Vec<(Arc<Ticket>, Answer)>,
+        answers: &mut Vec<(Duty, Answer)>,
     ) -> Result<(), MiniStateError> {
         let mut guard = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let State::Sound(state) = &mut *guard else {
             unreachable!("no change is taken once the state is unsound");
         };
-        for (change, ticket) in changes.by_ref().take(APPLY_RECORDS) {
+        for (change, duty) in changes.by_ref().take(APPLY_RECORDS) {
             let before = self.seq.load(Ordering::Relaxed);
             let mut last = before + change.body.mutations;
             match apply(change, state, before) {
                 Ok(output) => {
                     self.seq.store(last, Ordering::Release);
-                    answers.push((ticket, Ok(Done { seq: last, output })));
+                    answers.push((duty, Ok(Done { seq: last, output })));
                 }
                 Err(panicked) => {
                     // The handler may have left its work half done.
@@ -356,11 +373,11 @@ where
                         Ok(state) => State::Sound(state),
                         Err(_) => State::Unsound(panicked.clone()),
                     };
-                    answers.push((ticket, Err(panicked.clone())));
-                    answers.extend(changes.map(|(change, ticket)| {
+                    answers.push((duty, Err(panicked.clone())));
+                    answers.extend(changes.map(|(change, duty)| {
                         last += change.body.mutations;
                         let source = Arc::new(panicked.clone());
-                        (ticket, Err(MiniStateError::OutcomeUnknown { seq: last, source }))
+                        (duty, Err(MiniStateError::OutcomeUnknown { seq: last, source }))
                     }));
                     return Err(panicked);
                 }
@@ -385,9 +402,9 @@ where
             }
         };
         self.poison(answer(seq + 1));
-        for (change, ticket) in changes {
+        for (change, duty) in changes {
             seq += change.body.mutations;
-            ticket.answer(Err(answer(seq)));
+            duty.answer(Err(answer(seq)));
         }
     }
 
@@ -435,6 +452,22 @@ where
 }
 
 impl<M> Queue<M> {
+    /// Somebody who can lead in place of a leader that has its own answer. Threads first: on a
+    /// runtime all of whose threads wait here, no task would ever start.
+    fn successor(&self) -> Option<Led> {
+        let mut runtime = None;
+        for request in &self.waiting {
+            match &request.waiter {
+                Waiter::Thread => {
+                    request.ticket.wake();
+                    return Some(Led::Done);
+                }
+                Waiter::Task(handle) => runtime = runtime.or(handle.as_ref()),
+            }
+        }
+        runtime.cloned().map(Led::HandOver)
+    }
+
     fn take_batch(&mut self) -> Option<Batch<M>> {
         let mut changes = Vec::new();
         let mut bytes = 0;
@@ -442,10 +475,10 @@ impl<M> Queue<M> {
             match work {
                 Work::Apply(change) if changes.is_empty() || bytes < BATCH_BYTES => {
                     bytes += change.body.len();
-                    changes.push((change, ticket));
+                    changes.push((change, Duty(ticket)));
                 }
-                Work::Seal if changes.is_empty() => return Some(Batch::Seal(ticket)),
-                Work::Close if changes.is_empty() => return Some(Batch::Close(ticket)),
+                Work::Seal if changes.is_empty() => return Some(Batch::Seal(Duty(ticket))),
+                Work::Close if changes.is_empty() => return Some(Batch::Close(Duty(ticket))),
                 work @ (Work::Apply(_) | Work::Seal | Work::Close) => {
                     self.waiting.push_front(Request { work, ticket, waiter });
                     break;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::ticket::{Answer, Ticket};
@@ -64,7 +65,8 @@ where
         let this = self.get_mut();
         match std::mem::replace(&mut this.stage, Stage::Waiting) {
             Stage::New(work) => {
-                this.core.enqueue(work, &this.ticket, Waiter::Task)?;
+                let runtime = Handle::try_current().ok();
+                this.core.enqueue(work, &this.ticket, Waiter::Task(runtime))?;
                 if this.core.lacks_a_leader() {
                     if this.core.callers.can_block() {
                         // Others that are ready now, in this task too, join the batch.
@@ -79,7 +81,7 @@ where
                 if this.core.lacks_a_leader() && this.core.callers.can_block() {
                     let until = Until::Answered(&this.ticket);
                     match block_in_place(|| this.core.lead(until)) {
-                        Led::NotAll => this.core.call_a_leader(),
+                        Led::HandOver(runtime) => this.core.start_leader(Some(&runtime)),
                         Led::Done | Led::Not => {}
                     }
                 } else if this.core.lacks_a_leader() {

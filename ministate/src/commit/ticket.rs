@@ -1,7 +1,8 @@
 //! One caller's claim on the answer to its request.
 
 use std::any::Any;
-use std::sync::{Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::MiniStateError;
@@ -17,6 +18,30 @@ pub(crate) struct Done {
     pub(crate) seq: Seq,
     /// What the handler of an executed operation returned.
     pub(crate) output: Option<Box<dyn Any + Send>>,
+}
+
+/// A leader's duty to answer a request. Dropped without an answer, by a panic, it gives one.
+#[derive(Debug)]
+pub(super) struct Duty(pub(super) Arc<Ticket>);
+
+impl Duty {
+    pub(super) fn answer(self, answer: Answer) {
+        self.0.answer(answer);
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if !self.0.is_answered() {
+            self.0.answer(Err(leader_panicked()));
+        }
+    }
+}
+
+/// The answer to requests whose leader is gone.
+pub(super) fn leader_panicked() -> MiniStateError {
+    let source = io::Error::other("the storage or a type of the application panicked");
+    MiniStateError::OutcomeUnknown { seq: 0, source: Arc::new(source) }
 }
 
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::storage::{self, Storage};
 pub(crate) const FORMAT: u64 = 1;
 
 /// With which every file of ministate begins, whatever its format.
-const SIGNATURE: &[u8] = br#"{"ministate":"#;
+pub(crate) const SIGNATURE: &[u8] = br#"{"ministate":"#;
 
 /// What the first line of a segment says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,18 +133,22 @@ pub(crate) fn object_of<T: for<'de> Deserialize<'de>>(
     file: &Path,
 ) -> Result<Option<(T, Chain)>, MiniStateError> {
     let Some(rest) = line.strip_prefix(SIGNATURE) else {
-        return Err(MiniStateError::Foreign { path: file.to_path_buf() });
+        return Ok(None);
     };
-    let digits: String = rest
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .map(|byte| char::from(*byte))
-        .collect();
-    if let Ok(found) = digits.parse::<u64>()
-        && found > FORMAT
-    {
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (format, rest) = rest.split_at(digits);
+    let format = str::from_utf8(format).ok().and_then(|format| format.parse::<u64>().ok());
+    let newer = format.filter(|found| *found > FORMAT && rest.starts_with(b","));
+    if let Some(found) = newer {
+        // A digit that was changed makes no new format of a line that is right without it.
+        let ours = [SIGNATURE, FORMAT.to_string().as_bytes(), rest].concat();
+        let is_ours = record::split_suffix(&ours)
+            .is_some_and(|(covered, chain)| Chain::START.link(covered) == chain);
         let path = file.to_path_buf();
-        return Err(MiniStateError::NewerFormat { path, found, supported: FORMAT });
+        return match is_ours {
+            true => Ok(None),
+            false => Err(MiniStateError::NewerFormat { path, found, supported: FORMAT }),
+        };
     }
     Ok(record::split_suffix(line).and_then(|(covered, chain)| {
         let sound = Chain::START.link(covered) == chain;

@@ -18,7 +18,7 @@ use reader::{Segment, SegmentEnd, Visit};
 
 use crate::error::{MiniStateError, Position};
 use crate::record::{Chain, Record, Seq};
-use crate::storage::Storage;
+use crate::storage::{Access, Storage};
 
 pub(crate) use header::{FORMAT, line_of, object_of};
 pub(crate) use names::Names;
@@ -34,7 +34,8 @@ pub(crate) struct Opened {
     segments: Vec<Segment>,
     /// The identity of the journal; `None` where there is no segment.
     identity: Option<String>,
-    head: Seq,
+    /// What the head file says; `None` where it is missing.
+    head: Option<Seq>,
 }
 
 /// A point of the history that reading starts behind.
@@ -65,7 +66,8 @@ pub(crate) struct Found {
     temporaries: Vec<PathBuf>,
     /// The end of the history.
     end: Continuity,
-    head: Seq,
+    /// What the head file says; `None` where it is missing.
+    head: Option<Seq>,
     state: FoundState,
 }
 
@@ -97,7 +99,14 @@ enum Predecessor {
 /// Refuses a file under the journal's name that no ministate of this format wrote. Needs no lock
 /// and changes nothing.
 pub(crate) fn refuse_foreign(storage: &dyn Storage, names: &Names) -> Result<(), MiniStateError> {
+    let is_journal = || {
+        let files = Files::list(storage, names)?;
+        let head = storage.open(&names.head(), Access::Read);
+        Ok(head.is_ok() || !files.sealed.is_empty() || !files.snapshots.is_empty())
+    };
     match Segment::open(storage, &names.active()) {
+        // The other files say that it was a segment, so it was damaged.
+        Err(MiniStateError::Foreign { .. }) if is_journal()? => Ok(()),
         Err(MiniStateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Ok(())
         }
@@ -132,7 +141,7 @@ impl Opened {
         let head = header::read_head(&**storage, names)?;
         let segments = files.open(&**storage, names)?;
         let identity = one_identity(&segments, names, head.as_ref())?;
-        let head = head.map_or(0, |(_, head)| head);
+        let head = head.map(|(_, head)| head);
         let (storage, names) = (Arc::clone(storage), names.clone());
         Ok(Opened { storage, names, files, segments, identity, head })
     }
@@ -180,7 +189,7 @@ impl Opened {
             identity,
             temporaries: self.files.temporaries,
             end: Continuity::START,
-            head: 0,
+            head: None,
             state: FoundState::Nothing,
         }
     }
@@ -245,7 +254,8 @@ impl Opened {
         if !files.active && !files.next {
             return Err(MiniStateError::Missing { path: names.active(), seq: found.end.seq + 1 });
         }
-        for (path, synced) in [(names.head(), found.head), (start.path.clone(), start.seq)] {
+        let head = found.head.unwrap_or(0);
+        for (path, synced) in [(names.head(), head), (start.path.clone(), start.seq)] {
             if found.end.seq < synced {
                 return Err(MiniStateError::LostTail { path, found: found.end.seq, synced });
             }
@@ -324,7 +334,7 @@ impl Files {
     fn open(&self, storage: &dyn Storage, names: &Names) -> Result<Vec<Segment>, MiniStateError> {
         let mut segments = Vec::new();
         for (first, path) in &self.sealed {
-            let segment = Segment::open(storage, path)?;
+            let segment = Segment::open(storage, path).map_err(as_damage)?;
             if segment.header.first != *first {
                 return Err(MiniStateError::Corrupt {
                     at: Position { file: path.clone(), line: 1, byte: 0 },
@@ -335,12 +345,24 @@ impl Files {
             segments.push(segment);
         }
         if self.active {
-            segments.push(Segment::open(storage, &names.active())?);
+            segments.push(Segment::open(storage, &names.active()).map_err(as_damage)?);
         }
         if self.next {
-            segments.push(Segment::open(storage, &names.next())?);
+            segments.push(Segment::open(storage, &names.next()).map_err(as_damage)?);
         }
         Ok(segments)
+    }
+}
+
+/// A segment of a journal that does not look like one.
+fn as_damage(error: MiniStateError) -> MiniStateError {
+    match error {
+        MiniStateError::Foreign { path } => MiniStateError::Corrupt {
+            at: Position { file: path, line: 1, byte: 0 },
+            seq: 0,
+            what: "the first line is not the header that was written",
+        },
+        other => other,
     }
 }
 

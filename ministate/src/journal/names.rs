@@ -14,7 +14,7 @@ const SEQ_DIGITS: usize = 20;
 pub(crate) struct Names {
     dir: PathBuf,
     active: String,
-    /// The active segment's name without its `.jsonl`, with which all other names begin.
+    /// With which all other names begin.
     stem: String,
 }
 
@@ -37,7 +37,11 @@ impl Names {
         let bad = || MiniStateError::BadName { name: journal.to_path_buf() };
         let active = journal.file_name().and_then(OsStr::to_str).ok_or_else(bad)?.to_string();
         let path = dir.join(journal);
-        let stem = active.strip_suffix(".jsonl").unwrap_or(&active).to_string();
+        let stem = match active.strip_suffix(".jsonl") {
+            Some(stem) => stem.to_string(),
+            // Not the name alone: `a` and `a.jsonl` are two journals.
+            None => format!("{active}.journal"),
+        };
         let dir = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             Some(_) | None => PathBuf::from("."),
@@ -155,6 +159,13 @@ mod tests {
         for ignored in [names.head(), names.lock(), names.archive(), names.torn(1, 2)] {
             assert_eq!(kind(ignored), None);
         }
+    }
+
+    #[test]
+    fn journals_do_not_share_files() {
+        let names = |name| Names::new(Path::new(""), Path::new(name)).expect("a plain name");
+        assert_ne!(names("a").lock(), names("a.jsonl").lock());
+        assert_ne!(names("a.wal").head(), names("a.wal.jsonl").head());
     }
 
     #[test]

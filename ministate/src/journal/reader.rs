@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use super::continuity::Continuity;
-use super::header::Header;
+use super::header::{Header, SIGNATURE};
 use super::tail::{self, Verdict};
 use crate::error::{MiniStateError, Position};
 use crate::record::{self, Chain, Record, Seq};
@@ -49,6 +49,11 @@ pub(crate) struct SegmentEnd {
 impl Segment {
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Segment, MiniStateError> {
         let mut lines = Lines::open(storage, path)?;
+        // Before looking for the end of a line that may be long.
+        lines.read_chunk()?;
+        if !lines.buffer.starts_with(SIGNATURE) {
+            return Err(MiniStateError::Foreign { path: path.to_path_buf() });
+        }
         let line = match lines.peek()? {
             Some(line) => &lines.buffer[line],
             None => &lines.buffer[..],

@@ -47,9 +47,13 @@ pub(crate) fn judge(
         Err(what) => return Verdict::Damaged(what),
     };
     // 4
-    let sector_end = (position + head_bytes as u64).next_multiple_of(SECTOR_BYTES) - position;
-    if !all_gone(&tail[head_bytes..tail.len().min(clamp(sector_end))]) {
-        return Verdict::Damaged("the rest of a sector whose beginning is gone is still there");
+    let gone = position + head_bytes as u64;
+    let sector_end = (gone + 1).next_multiple_of(SECTOR_BYTES) - position;
+    // Where `H` ends within a sector, its sector was written, so the write ended there.
+    let written = !head.is_empty() && !gone.is_multiple_of(SECTOR_BYTES);
+    let gone_until = if written { tail.len() } else { tail.len().min(clamp(sector_end)) };
+    if !all_gone(&tail[head_bytes..gone_until]) {
+        return Verdict::Damaged("a line stops where no power cut stops it");
     }
     // 5
     let behind_control = &tail[tail.len().min(record::mark(after.seq, after.chain).len())..];

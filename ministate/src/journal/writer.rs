@@ -36,8 +36,8 @@ pub(crate) struct Journal {
     identity: String,
     active: Active,
     last: Continuity,
-    /// What the head file says.
-    head: Seq,
+    /// What the head file says; `None` where it is missing.
+    head: Option<Seq>,
     buffer: Vec<u8>,
     _lock: Box<dyn Any + Send + Sync>,
 }
@@ -138,8 +138,12 @@ impl Found {
             }
         };
         let buffer = Vec::new();
-        let journal =
+        let mut journal =
             Journal { storage, names, settings, identity, active, last, head, buffer, _lock: lock };
+        if journal.head.is_none() {
+            // From now on the active segment is missed if it is not there.
+            journal.publish_head()?;
+        }
         Ok((journal, settled))
     }
 }
@@ -349,9 +353,9 @@ impl Journal {
     }
 
     fn publish_head(&mut self) -> Result<(), MiniStateError> {
-        if self.head < self.last.seq {
+        if self.head.is_none_or(|head| head < self.last.seq) {
             header::publish_head(&*self.storage, &self.names, &self.identity, self.last.seq)?;
-            self.head = self.last.seq;
+            self.head = Some(self.last.seq);
         }
         Ok(())
     }

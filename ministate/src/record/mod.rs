@@ -37,7 +37,8 @@ impl Chain {
     }
 
     pub(crate) fn parse(hex: &[u8]) -> Option<Chain> {
-        if hex.len() != 8 || hex.iter().any(u8::is_ascii_uppercase) {
+        let canonical = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        if hex.len() != 8 || !hex.iter().all(canonical) {
             return None;
         }
         u32::from_str_radix(str::from_utf8(hex).ok()?, 16).ok().map(Chain)
@@ -340,8 +341,13 @@ fn begins_head(rest: &mut Cursor<'_>, seq: Seq, place: u64) -> Result<u64, Stop>
 
 /// Whether `bytes` are the beginning of a JSON text that goes on.
 fn begins_json(bytes: &[u8]) -> bool {
-    match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
-        Err(error) => error.is_eof(),
+    let parse = serde_json::from_slice::<serde::de::IgnoredAny>;
+    match parse(bytes) {
+        // A number may stop behind its sign, point or exponent, where a digit has to follow.
+        Err(error) => {
+            error.is_eof()
+                || parse(&[bytes, b"0"].concat()).map_or_else(|error| error.is_eof(), |_| true)
+        }
         // A number is the one text whose beginning is a whole text as well.
         Ok(_) => bytes.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit()),
     }

@@ -160,12 +160,17 @@ impl Simulated {
     /// Replaces what a file holds, durably; creates it where it is not there. For damage.
     pub fn set_content(&self, path: impl AsRef<Path>, content: Vec<u8>) {
         let mut world = self.world();
-        let id = world.files.len();
-        world.files.push(FileContent {
-            durable: content.clone(),
-            visible: content,
-            unsynced: Vec::new(),
-        });
+        let file = FileContent { durable: content.clone(), visible: content, unsynced: Vec::new() };
+        let id = match world.find(path.as_ref()) {
+            Ok(id) => {
+                world.files[id] = file;
+                id
+            }
+            Err(_) => {
+                world.files.push(file);
+                world.files.len() - 1
+            }
+        };
         let (dir, name) = split(path.as_ref());
         let dir = world.dirs.entry(dir).or_default();
         dir.durable.insert(name.clone(), id);
