@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_segment_that_ends_with_the_oldest_kept_snapshot_is_put_away() {
         assert_eq!(plan(&[25, 9], &[1, 10, 26], 2).segments, [1]);
-        assert_eq!(plan(&[25, 8], &[1, 10, 26], 2).segments, []);
+        assert!(plan(&[25, 8], &[1, 10, 26], 2).segments.is_empty());
     }
 
     #[test]
