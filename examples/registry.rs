@@ -252,8 +252,9 @@ impl fmt::Display for Report {
         if recovery.created {
             writeln!(f, "\nmutations recovered: none, the journal is new")?;
         } else {
-            let Recovery { replayed, duration, .. } = recovery;
-            writeln!(f, "\nmutations recovered: {replayed} in {duration:.1?}")?;
+            let Recovery { replayed, duration, was_closed, .. } = recovery;
+            let cut_short = if *was_closed { "" } else { ", the last run was cut short" };
+            writeln!(f, "\nmutations recovered: {replayed} in {duration:.1?}{cut_short}")?;
         }
         if let Some(torn) = &recovery.torn_tail {
             let (bytes, after, kept_in) = (torn.bytes, torn.after, torn.kept_in.display());

@@ -104,6 +104,53 @@ pub use compaction::{Compaction, Disposal};
 pub use error::{MiniStateError, Position, Refusal, RejectedSnapshot};
 pub use fidelity::Fidelity;
 pub use manager::{Applied, StateManager};
+/// ```
+/// use ministate::{Mutations, Mutator};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default)]
+/// struct Bank {
+///     cents: u64,
+///     memos: Vec<String>,
+/// }
+///
+/// #[derive(Clone, Serialize, Deserialize, Mutations)]
+/// #[mutations(state = Bank, retired(tag = "audit", versions = 1..=1, drop))]
+/// enum BankOp {
+///     // Version 1 counted in whole units and had no memo. Its records are still read.
+///     #[mutation(version = 2, from(1 = DepositV1))]
+///     Deposit { cents: u64, memo: String },
+///     #[mutation(tag = "empty", alias("reset"), apply = Bank::clear)]
+///     Empty,
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct DepositV1 {
+///     units: u64,
+/// }
+///
+/// impl From<DepositV1> for BankOp {
+///     fn from(old: DepositV1) -> Self {
+///         BankOp::Deposit { cents: old.units * 100, memo: String::new() }
+///     }
+/// }
+///
+/// impl Bank {
+///     fn deposit(&mut self, cents: u64, memo: String) {
+///         self.cents += cents;
+///         self.memos.push(memo);
+///     }
+///
+///     fn clear(&mut self) {
+///         *self = Bank::default();
+///     }
+/// }
+///
+/// let mut bank = Bank::default();
+/// BankOp::Deposit { cents: 5, memo: "lunch".into() }.apply(&mut bank);
+/// BankOp::from(DepositV1 { units: 2 }).apply(&mut bank);
+/// assert_eq!(bank.cents, 205);
+/// ```
 pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;

@@ -137,7 +137,9 @@ fn run(program: &str, arguments: &[&str], journal: &Path) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap())
         }
         Err(error) => {
-            eprintln!("SKIPPED: no `{program}` here to look at a live journal with ({error})");
+            ministate_tests::say_loudly(&format!(
+                "SKIPPED: no `{program}` here to look at a live journal with ({error})"
+            ));
             None
         }
     }

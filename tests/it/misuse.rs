@@ -18,7 +18,8 @@ fn misuse_does_not_compile_and_the_message_says_the_way_out() {
     if compiler().starts_with(PINNED) {
         cases.compile_fail(all_of("ui/rustc", 20));
     } else {
-        eprintln!("NOT RUN: ui/rustc is written for {PINNED}x, and this is {}", compiler());
+        let this = compiler();
+        ministate_tests::say_loudly(&format!("NOT RUN: ui/rustc is for {PINNED}x, this is {this}"));
     }
 }
 

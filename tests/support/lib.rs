@@ -63,6 +63,12 @@ pub fn entries(lists: &Lists) -> Vec<u64> {
     lists.read(|list| list.entries.clone())
 }
 
+/// Says something that the test runner does not swallow, unlike what `eprintln!` says.
+pub fn say_loudly(what: &str) {
+    use std::io::Write;
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+}
+
 /// A source of reproducible chance (SplitMix64), so that a failure can be run again.
 #[derive(Debug, Clone)]
 pub struct Chance(pub u64);
