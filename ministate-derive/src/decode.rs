@@ -44,6 +44,44 @@ pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
     }
 }
 
+/// `__reads`: whether `__decode` knows the tag and version.
+pub(crate) fn reads(input: &Input<'_>) -> TokenStream {
+    let variants = input.variants.iter().flat_map(|variant| {
+        let names = names(variant);
+        let old = variant.history.from.iter().map(|old| old.version.number);
+        let versions = old.chain([variant.version.number]);
+        versions.map(move |version| quote!((#names, #version))).collect::<Vec<_>>()
+    });
+    let retired = input.retired.iter().flat_map(|retired| {
+        let name = retired.tag.as_ref().map(|tag| &tag.text);
+        match &retired.versions {
+            Some((versions, _)) => {
+                let (first, last) = (versions.start(), versions.end());
+                vec![quote!((#name, #first..=#last))]
+            }
+            None => {
+                let versions = retired.history.from.iter().map(|old| old.version.number);
+                versions.map(|version| quote!((#name, #version))).collect()
+            }
+        }
+    });
+    let known: Vec<_> = variants.chain(retired).collect();
+    let known = match known.as_slice() {
+        [] => quote!(false),
+        known => quote! {
+            match (__name, __version) {
+                #(#known)|* => true,
+                _ => false,
+            }
+        },
+    };
+    quote! {
+        fn __reads(__name: &::core::primitive::str, __version: ::core::primitive::u32) -> ::core::primitive::bool {
+            #known
+        }
+    }
+}
+
 /// The tags that are read as this variant.
 fn names(variant: &Variant<'_>) -> TokenStream {
     let tag = &variant.tag.text;

@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, Index, Member, Type, parse_quote};
 
 use crate::check;
-use crate::decode::decode;
+use crate::decode::{decode, reads};
 use crate::errors::Errors;
 use crate::input::{Handler, Input, Variant};
 
@@ -139,8 +139,8 @@ impl Expansion<'_> {
                 );
             }
         };
-        let (schema, tag, decode, execute) =
-            (self.schema(), self.tag(), decode(input), self.execute());
+        let (schema, tag, execute) = (self.schema(), self.tag(), self.execute());
+        let (reads, decode) = (reads(input), decode(input));
         let encode = quote! {
             fn __encode(
                 &self,
@@ -152,7 +152,7 @@ impl Expansion<'_> {
         self.implement(
             &quote!(__ministate::Mutator<#state>),
             bounds,
-            &quote!(#apply #schema #tag #encode #decode #execute),
+            &quote!(#apply #schema #reads #tag #encode #decode #execute),
         )
     }
 

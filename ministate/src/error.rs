@@ -102,6 +102,15 @@ pub enum MiniStateError {
         /// Why it cannot be read.
         source: Arc<serde_json::Error>,
     },
+    /// The journal was written by a program with operations that this one lacks.
+    UnknownOperations {
+        /// The segment whose header says so.
+        path: PathBuf,
+        /// Name and version of the crate that declared them, where they are known.
+        by: Option<String>,
+        /// What this program cannot read, such as `deposit@3`.
+        unknown: Vec<String>,
+    },
     /// A sound record is not a mutation of this program.
     Undecodable {
         /// The record.
@@ -301,6 +310,16 @@ impl fmt::Display for MiniStateError {
                 }
                 f.write_str("; restore one from a backup, nothing was changed")
             }
+            Self::UnknownOperations { path, by, unknown } => {
+                write!(f, "{} was written by ", path.display())?;
+                f.write_str(by.as_deref().unwrap_or("another program"))?;
+                write!(
+                    f,
+                    ", and this program does not know {}; run that program or a newer one, \
+                     nothing was changed",
+                    unknown.join(", ")
+                )
+            }
             Self::UnreadableState { path, .. } => write!(
                 f,
                 "the snapshot {} is not a state of this program; run a program that knows it",
@@ -385,6 +404,7 @@ impl Error for MiniStateError {
             | Self::Missing { .. }
             | Self::LostTail { .. }
             | Self::NoSnapshot { .. }
+            | Self::UnknownOperations { .. }
             | Self::HandlerPanicked { .. }
             | Self::Closed => None,
         }

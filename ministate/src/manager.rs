@@ -164,6 +164,7 @@ where
     ///   [`BadName`](MiniStateError::BadName): this is not a journal for this program.
     /// - [`Corrupt`](MiniStateError::Corrupt), [`Missing`](MiniStateError::Missing),
     ///   [`LostTail`](MiniStateError::LostTail): bytes that were synced are not what they were.
+    /// - [`UnknownOperations`](MiniStateError::UnknownOperations): a newer program wrote it.
     /// - [`Undecodable`](MiniStateError::Undecodable): a record is sound, and this program has no
     ///   such operation.
     /// - [`HandlerPanicked`](MiniStateError::HandlerPanicked): a handler panicked at a record.

@@ -71,6 +71,14 @@ pub trait Mutator<S> {
     }
 
     #[doc(hidden)]
+    fn __reads(_name: &str, _version: u32) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    #[doc(hidden)]
     fn __tag(&self) -> Option<Tag>
     where
         Self: Sized,

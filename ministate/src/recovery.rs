@@ -119,9 +119,27 @@ where
         return begin(&**storage, names, opened, initial);
     }
     let (mut state, start, rejected) = newest_sound(&**storage, names, &opened, Seq::MAX)?;
+    refuse_unknown::<S, M>(&opened, &start)?;
     let snapshot = start.seq;
     let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
     Ok(Recovered { state, found, created: false, snapshot, rejected, replayed })
+}
+
+/// Refuses what a newer program wrote, before any record is read.
+fn refuse_unknown<S, M: Mutator<S>>(opened: &Opened, start: &Start) -> Result<(), MiniStateError> {
+    for (path, header) in opened.headers_behind(start) {
+        let unknown: Vec<String> = header
+            .ops
+            .iter()
+            .filter(|(name, version)| !M::__reads(name, **version))
+            .map(|(name, version)| operation_name((name, *version)))
+            .collect();
+        if !unknown.is_empty() {
+            let (path, by) = (path.to_path_buf(), header.by.clone());
+            return Err(MiniStateError::UnknownOperations { path, by, unknown });
+        }
+    }
+    Ok(())
 }
 
 /// The state where there is no journal yet: the initial one, or the one that a crash in the first

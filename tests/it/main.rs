@@ -14,6 +14,7 @@ mod format;
 mod group_commit;
 mod house;
 mod misuse;
+mod newer_programs;
 mod one_writer;
 mod poison;
 mod power_cuts;

@@ -32,10 +32,10 @@ pub(crate) struct Header {
     prev: String,
     /// The program that made the segment.
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
     /// The operations that it writes, with their versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    ops: BTreeMap<String, u32>,
+    pub(crate) ops: BTreeMap<String, u32>,
 }
 
 impl Header {
@@ -48,6 +48,12 @@ impl Header {
             by: schema.program.map(|(name, version)| format!("{name} {version}")),
             ops: schema.operations.iter().map(|tag| (tag.name.to_string(), tag.version)).collect(),
         }
+    }
+
+    /// Whether the segment's program writes what this one does.
+    pub(crate) fn is_of(&self, schema: &Schema) -> bool {
+        let ops = self.ops.iter().map(|(name, version)| (name.as_str(), *version));
+        ops.eq(schema.operations.iter().map(|tag| (tag.name, tag.version)))
     }
 
     /// The line, and its checksum, which the segment's first record continues.

@@ -10,10 +10,11 @@ mod writer;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use continuity::Continuity;
+use header::Header;
 use reader::{Segment, SegmentEnd, Visit};
 
 use crate::error::{MiniStateError, Position};
@@ -85,7 +86,7 @@ enum FoundState {
 #[derive(Debug)]
 struct Newest {
     path: PathBuf,
-    first: Seq,
+    header: Header,
     end: SegmentEnd,
 }
 
@@ -170,6 +171,12 @@ impl Opened {
         self.files.sealed.keys().copied().collect()
     }
 
+    /// The headers of the segments that are read from the start on, with their files.
+    pub(crate) fn headers_behind(&self, start: &Start) -> impl Iterator<Item = (&Path, &Header)> {
+        let segments = &self.segments[self.index_of(start)..];
+        segments.iter().map(|segment| (segment.path.as_path(), &segment.header))
+    }
+
     /// How many bytes are read from the start on.
     pub(crate) fn bytes_behind(&self, start: &Start) -> u64 {
         self.segments[self.index_of(start)..].iter().map(Segment::file_bytes).sum()
@@ -238,10 +245,12 @@ impl Opened {
         let firsts: Vec<Seq> = segments.iter().map(|segment| segment.header.first).collect();
         let mut ends = Vec::new();
         let mut before_newest = found.end;
+        let mut newest_header = None;
         for (index, segment) in segments.into_iter().enumerate().skip(index) {
             refuse_gap(&names, found.end.seq, firsts[index])?;
             let successor = firsts.get(index + 1).copied();
             let path = segment.path.clone();
+            newest_header = Some(segment.header.clone());
             before_newest = found.end;
             let end = segment.read(&mut found.end, successor, &mut visit_behind)?;
             if end.stopped {
@@ -260,18 +269,19 @@ impl Opened {
                 return Err(MiniStateError::LostTail { path, found: found.end.seq, synced });
             }
         }
-        let (path, end) = ends.pop().expect("the active or the next segment was read");
-        let first = firsts[firsts.len() - 1];
+        let (Some((path, end)), Some(header)) = (ends.pop(), newest_header) else {
+            unreachable!("the active or the next segment was read")
+        };
         if end.sealed {
             return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
         }
-        let newest = Newest { path, first, end };
+        let newest = Newest { path, header, end };
         found.state = if !files.next {
             FoundState::Active(newest)
         } else if newest.end.unmarked {
             return Err(MiniStateError::Corrupt {
                 at: Position { file: newest.path, line: 2, byte: 0 },
-                seq: newest.first,
+                seq: newest.header.first,
                 what: "a segment that is not active yet has records",
             });
         } else {

@@ -118,6 +118,12 @@ impl Found {
         }
         let mut settled = Settled::default();
         let dir = &*storage;
+        let is_of_program = match &state {
+            FoundState::Nothing => true,
+            FoundState::Active(newest) | FoundState::Sealing { newest, .. } => {
+                newest.header.is_of(&settings.schema)
+            }
+        };
         let active = match state {
             FoundState::Nothing => {
                 let (line, chain) = Header::new(identity.clone(), &last, &settings.schema).line();
@@ -134,7 +140,7 @@ impl Found {
                 settle_newest(dir, &names, &last, &newest, &mut settled)?;
                 rename(dir, &names.next(), &names.active())?;
                 let data_bytes = newest.end.data_bytes;
-                Active::open(dir, &names.active(), newest.first, data_bytes)?
+                Active::open(dir, &names.active(), newest.header.first, data_bytes)?
             }
         };
         let buffer = Vec::new();
@@ -143,6 +149,9 @@ impl Found {
         if journal.head.is_none() {
             // From now on the active segment is missed if it is not there.
             journal.publish_head()?;
+        }
+        if !is_of_program {
+            journal.state_program()?;
         }
         Ok((journal, settled))
     }
@@ -165,7 +174,7 @@ fn settle_newest(
             .map_err(MiniStateError::io("keeping torn bytes in", &kept))?;
         settled.torn = Some((torn.len() as u64, kept));
     }
-    let mut active = Active::open(storage, path, newest.first, end.data_bytes)?;
+    let mut active = Active::open(storage, path, newest.header.first, end.data_bytes)?;
     active.unmarked = end.unmarked;
     let from = end.mark.unwrap_or(0);
     let mut unmarked = Vec::new();
@@ -307,6 +316,22 @@ impl Journal {
         self.active.file.sync().map_err(Failure::Unknown)?;
         self.active.unmarked = true;
         self.last = last;
+        Ok(())
+    }
+
+    /// Lets the active segment have a header that says what this program writes.
+    fn state_program(&mut self) -> Result<(), MiniStateError> {
+        let path = self.names.active();
+        if self.last.seq >= self.active.first {
+            return self.seal().map_err(MiniStateError::io("sealing", path));
+        }
+        let (line, chain) =
+            Header::new(self.identity.clone(), &self.last, &self.settings.schema).line();
+        let storage = &*self.storage;
+        storage::publish(storage, &self.names.temporary(storage.unique()), &path, &line)
+            .map_err(MiniStateError::io("writing", &path))?;
+        self.active = Active::open(storage, &path, self.active.first, line.len() as u64)?;
+        self.last.chain = chain;
         Ok(())
     }
 
