@@ -46,38 +46,33 @@ pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
 
 /// `__reads`: whether `__decode` knows the tag and version.
 pub(crate) fn reads(input: &Input<'_>) -> TokenStream {
-    let variants = input.variants.iter().flat_map(|variant| {
-        let names = names(variant);
+    let mut known = Vec::new();
+    for variant in &input.variants {
         let old = variant.history.from.iter().map(|old| old.version.number);
-        let versions = old.chain([variant.version.number]);
-        versions.map(move |version| quote!((#names, #version))).collect::<Vec<_>>()
-    });
-    let retired = input.retired.iter().flat_map(|retired| {
-        let name = retired.tag.as_ref().map(|tag| &tag.text);
-        match &retired.versions {
-            Some((versions, _)) => {
-                let (first, last) = (versions.start(), versions.end());
-                vec![quote!((#name, #first..=#last))]
-            }
-            None => {
-                let versions = retired.history.from.iter().map(|old| old.version.number);
-                versions.map(|version| quote!((#name, #version))).collect()
+        for version in old.chain([variant.version.number]) {
+            for name in [&variant.tag].into_iter().chain(&variant.aliases) {
+                let name = &name.text;
+                known.push(quote!((#name, #version..=#version)));
             }
         }
-    });
-    let known: Vec<_> = variants.chain(retired).collect();
-    let known = match known.as_slice() {
-        [] => quote!(false),
-        known => quote! {
-            match (__name, __version) {
-                #(#known)|* => true,
-                _ => false,
-            }
-        },
-    };
+    }
+    for retired in &input.retired {
+        let name = retired.tag.as_ref().map(|tag| &tag.text);
+        if let Some((versions, _)) = &retired.versions {
+            let (first, last) = (versions.start(), versions.end());
+            known.push(quote!((#name, #first..=#last)));
+        }
+        for old in &retired.history.from {
+            let version = old.version.number;
+            known.push(quote!((#name, #version..=#version)));
+        }
+    }
     quote! {
-        fn __reads(__name: &::core::primitive::str, __version: ::core::primitive::u32) -> ::core::primitive::bool {
-            #known
+        fn __reads(
+            __name: &::core::primitive::str,
+            __version: ::core::primitive::u32,
+        ) -> ::core::primitive::bool {
+            __ministate::__private::is_known(&[#(#known),*], __name, __version)
         }
     }
 }

@@ -169,7 +169,7 @@ pub mod __private {
     pub use crate::schema::{
         Data, DecodeError, IntoOutput, NoOutput, Schema, Tag, Upcast, Upcasted,
     };
-    pub use crate::schema::{decode_content, no_output, try_upcasted, upcasted};
+    pub use crate::schema::{decode_content, is_known, no_output, try_upcasted, upcasted};
     pub use serde::de::DeserializeOwned;
     pub use serde_json::Error as EncodeError;
 }

@@ -6,6 +6,7 @@ mod upcast;
 
 use std::error::Error;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,11 @@ pub struct Schema {
 impl Schema {
     /// A mutator written by hand: its records bear no tag.
     pub const UNTAGGED: Schema = Schema { program: None, operations: &[] };
+}
+
+/// Whether one of the operations, each with the versions that a program reads, is this one.
+pub fn is_known(known: &[(&str, RangeInclusive<u32>)], name: &str, version: u32) -> bool {
+    known.iter().any(|(tag, versions)| *tag == name && versions.contains(&version))
 }
 
 /// Why the payload of a sound record is not a mutation of this program.
