@@ -19,7 +19,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -54,6 +54,8 @@ pub(crate) struct Core<S, M> {
     seq: AtomicU64,
     rebuild: Box<Rebuild<S>>,
     callers: ground::Callers,
+    /// How many batches in a row were of one request.
+    batches_of_one: AtomicU32,
 }
 
 /// Builds the state at a sequence number anew, from the journal.
@@ -152,6 +154,7 @@ impl<S, M> Core<S, M> {
             seq,
             rebuild,
             callers: ground::Callers::default(),
+            batches_of_one: AtomicU32::new(0),
         }
     }
 
@@ -236,6 +239,13 @@ where
     fn lacks_a_leader(&self) -> bool {
         let queue = self.queue();
         queue.leader == Leader::Absent && !queue.waiting.is_empty()
+    }
+
+    /// Whether a batch may have more than one request if its first waits for its turn once: there
+    /// were such lately, or it is time to look whether there are now.
+    fn may_have_company(&self) -> bool {
+        let alone = self.batches_of_one.load(Ordering::Relaxed);
+        alone < 4 || alone.is_multiple_of(16)
     }
 
     /// Calls a leader where there is none.
@@ -330,6 +340,10 @@ where
     fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
         let journal = journal.as_mut().expect("no change is taken once the journal is closed");
         let bodies = changes.iter().map(|(change, _)| &change.body);
+        match changes.len() {
+            1 => self.batches_of_one.fetch_add(1, Ordering::Relaxed),
+            _ => self.batches_of_one.swap(0, Ordering::Relaxed),
+        };
         // Here the outcome can be told apart by mutation, unlike in `give_up`.
         let appended = catch_unwind(AssertUnwindSafe(|| journal.append(bodies)))
             .unwrap_or_else(|_| Err(Failure::Unknown(io::Error::other("the storage panicked"))));

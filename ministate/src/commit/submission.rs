@@ -46,6 +46,27 @@ where
     }
 }
 
+impl<S, M> Submission<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Send + 'static,
+{
+    /// Leads, or calls a leader, where there is none.
+    fn see_to_a_leader(&self) {
+        if !self.core.lacks_a_leader() {
+            return;
+        }
+        if !self.core.callers.can_block() {
+            return self.core.call_a_leader();
+        }
+        let until = Until::Answered(&self.ticket);
+        match block_in_place(|| self.core.lead(until)) {
+            Led::HandOver(runtime) => self.core.start_leader(Some(&runtime)),
+            Led::Done | Led::Not => {}
+        }
+    }
+}
+
 // Nothing in it is ever pinned.
 impl<S, M> Unpin for Submission<S, M>
 where
@@ -67,27 +88,18 @@ where
             Stage::New(work) => {
                 let runtime = Handle::try_current().ok();
                 this.core.enqueue(work, &this.ticket, Waiter::Task(runtime))?;
-                if this.core.lacks_a_leader() {
-                    if this.core.callers.can_block() {
-                        // Others that are ready now, in this task too, join the batch.
-                        this.stage = Stage::Queued;
-                        context.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    this.core.call_a_leader();
+                if this.core.may_have_company()
+                    && this.core.lacks_a_leader()
+                    && this.core.callers.can_block()
+                {
+                    // Others that are ready now, in this task too, join the batch.
+                    this.stage = Stage::Queued;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
+                this.see_to_a_leader();
             }
-            Stage::Queued => {
-                if this.core.lacks_a_leader() && this.core.callers.can_block() {
-                    let until = Until::Answered(&this.ticket);
-                    match block_in_place(|| this.core.lead(until)) {
-                        Led::HandOver(runtime) => this.core.start_leader(Some(&runtime)),
-                        Led::Done | Led::Not => {}
-                    }
-                } else if this.core.lacks_a_leader() {
-                    this.core.call_a_leader();
-                }
-            }
+            Stage::Queued => this.see_to_a_leader(),
             Stage::Waiting | Stage::Answered => {}
         }
         let answer = this.ticket.poll(context);
