@@ -62,7 +62,8 @@ use crate::upkeep::{self, Upkeep};
 /// # Dropping
 ///
 /// Dropping the manager releases the journal, without a word about errors: what was acknowledged
-/// is on the disk already. [`close`](Self::close) also leaves the journal marked and trimmed.
+/// is on the disk already. It waits for what was handed over by calls that were dropped.
+/// [`close`](Self::close) also leaves the journal marked and trimmed.
 pub struct StateManager<S, M> {
     core: Arc<Core<S, M>>,
     upkeep: Arc<Upkeep>,
@@ -545,6 +546,12 @@ fn applied<T: 'static>(done: Done) -> Applied<T> {
     let Done { seq, output } = done;
     let output = output.and_then(|output| output.downcast().ok());
     Applied { seq, output: *output.expect("the derive's `Accepts` pairs operation and handler") }
+}
+
+impl<S, M> Drop for StateManager<S, M> {
+    fn drop(&mut self) {
+        self.core.release();
+    }
 }
 
 impl<S, M> fmt::Debug for StateManager<S, M> {

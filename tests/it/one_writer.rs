@@ -51,6 +51,31 @@ fn a_second_manager_of_the_same_process_is_refused() {
     open(dir.path()).expect("so has a dropped one");
 }
 
+/// Once, a leader that had answered everybody held the journal a moment longer than the manager
+/// that was dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_manager_has_let_go_of_the_journal() {
+    let disk = ministate::storage::Simulated::new();
+    for entry in 0..2_000 {
+        let options = ministate::Options::new().storage(disk.clone());
+        let lists: ministate_tests::Lists = options
+            .open("lists", ministate_tests::JOURNAL)
+            .await
+            .unwrap_or_else(|error| panic!("opening {entry}: {error}"));
+        let lists = std::sync::Arc::new(lists);
+        let other = tokio::spawn({
+            let lists = std::sync::Arc::clone(&lists);
+            async move { lists.apply(push(entry)).await.unwrap() }
+        });
+        lists.apply(push(entry)).await.unwrap();
+        other.await.unwrap();
+        if entry % 50 == 0 {
+            lists.create_snapshot().await.unwrap();
+            lists.compact().await.unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_second_process_is_refused_until_the_first_is_killed() {
     let dir = tempfile::tempdir().unwrap();

@@ -180,6 +180,11 @@ impl<S, M> Core<S, M> {
         }
     }
 
+    /// Lets go of the journal and its lock, once a leader that is at it has finished.
+    pub(crate) fn release(&self) {
+        drop(self.journal.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -338,7 +343,7 @@ where
     }
 
     fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
-        let journal = journal.as_mut().expect("no change is taken once the journal is closed");
+        let journal = journal.as_mut().expect("no change is taken once the journal is released");
         let bodies = changes.iter().map(|(change, _)| &change.body);
         match changes.len() {
             1 => self.batches_of_one.fetch_add(1, Ordering::Relaxed),
