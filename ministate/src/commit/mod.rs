@@ -12,6 +12,7 @@
 //! polled any more.
 
 pub(crate) mod ground;
+mod queue;
 mod submission;
 mod ticket;
 
@@ -25,6 +26,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::{fmt, io};
 
+use queue::{Batch, Claimed, Leader, Led, Queue, Request, Waiter};
+pub(crate) use queue::{Change, Mutations, Work};
 use submission::Submission;
 pub(crate) use ticket::{Answer, Done};
 use ticket::{Duty, Ticket};
@@ -32,14 +35,10 @@ use tokio::runtime::Handle;
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
-use crate::mutation::{Mutator, Reply};
-use crate::record::{Body, Seq};
+use crate::mutation::Mutator;
+use crate::record::Seq;
 use crate::recovery;
 use crate::schema::Tag;
-
-/// A batch ends with the record that reaches this, so that neither its memory nor the time of its
-/// sync grow with the number of callers.
-const BATCH_BYTES: usize = 4 << 20;
 
 /// So many records are applied before readers get their turn.
 const APPLY_RECORDS: usize = 64;
@@ -67,35 +66,6 @@ enum State<S> {
     Unsound(MiniStateError),
 }
 
-struct Queue<M> {
-    waiting: VecDeque<Request<M>>,
-    leader: Leader,
-    /// Why no more requests are taken.
-    refusal: Option<MiniStateError>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leader {
-    Absent,
-    /// Will take the queue; until then, whoever can lead at once may.
-    Called,
-    Leading,
-}
-
-struct Request<M> {
-    work: Work<M>,
-    ticket: Arc<Ticket>,
-    waiter: Waiter,
-}
-
-/// Who waits for the answer.
-enum Waiter {
-    /// A task, and where it is on a runtime, that one: a leader can be started there.
-    Task(Option<Handle>),
-    /// A thread, which leads when it is woken without an answer.
-    Thread,
-}
-
 /// When a leader stops, beside when there is nothing left to do.
 #[derive(Clone, Copy)]
 enum Until<'a> {
@@ -104,51 +74,11 @@ enum Until<'a> {
     Answered(&'a Ticket),
 }
 
-/// What a leader leaves behind.
-enum Led {
-    /// Another leader is at it.
-    Not,
-    /// An empty queue, or one that a woken thread goes on with.
-    Done,
-    /// Requests whose leader was called, and has to be started on this runtime.
-    HandOver(Handle),
-}
-
-enum Batch<M> {
-    Changes(Vec<Claimed<M>>),
-    Seal(Duty),
-    Close(Duty),
-}
-
-type Claimed<M> = (Change<M>, Duty);
-
-/// What a caller wants.
-pub(crate) enum Work<M> {
-    Apply(Change<M>),
-    /// Let all records so far be in sealed segments.
-    Seal,
-    /// End the journal, and let go of its lock.
-    Close,
-}
-
-/// A record to be written, and what is applied once it is durable.
-pub(crate) struct Change<M> {
-    pub(crate) body: Body,
-    pub(crate) mutations: Mutations<M>,
-    pub(crate) reply: Reply,
-}
-
-pub(crate) enum Mutations<M> {
-    One(Option<Tag>, M),
-    Several(Vec<(Option<Tag>, M)>),
-}
-
 impl<S, M> Core<S, M> {
     pub(crate) fn new(journal: Journal, state: S, rebuild: Box<Rebuild<S>>) -> Self {
         let seq = AtomicU64::new(journal.seq());
-        let queue = Queue { waiting: VecDeque::new(), leader: Leader::Absent, refusal: None };
         Core {
-            queue: Mutex::new(queue),
+            queue: Mutex::new(Queue::new()),
             journal: Mutex::new(Some(journal)),
             state: RwLock::new(State::Sound(state)),
             seq,
@@ -467,44 +397,6 @@ where
         for request in changes {
             request.ticket.answer(Err(refusal.clone()));
         }
-    }
-}
-
-impl<M> Queue<M> {
-    /// Somebody who can lead in place of a leader that has its own answer. Threads first: on a
-    /// runtime all of whose threads wait here, no task would ever start.
-    fn successor(&self) -> Option<Led> {
-        let mut runtime = None;
-        for request in &self.waiting {
-            match &request.waiter {
-                Waiter::Thread => {
-                    request.ticket.wake();
-                    return Some(Led::Done);
-                }
-                Waiter::Task(handle) => runtime = runtime.or(handle.as_ref()),
-            }
-        }
-        runtime.cloned().map(Led::HandOver)
-    }
-
-    fn take_batch(&mut self) -> Option<Batch<M>> {
-        let mut changes = Vec::new();
-        let mut bytes = 0;
-        while let Some(Request { work, ticket, waiter }) = self.waiting.pop_front() {
-            match work {
-                Work::Apply(change) if changes.is_empty() || bytes < BATCH_BYTES => {
-                    bytes += change.body.len();
-                    changes.push((change, Duty(ticket)));
-                }
-                Work::Seal if changes.is_empty() => return Some(Batch::Seal(Duty(ticket))),
-                Work::Close if changes.is_empty() => return Some(Batch::Close(Duty(ticket))),
-                work @ (Work::Apply(_) | Work::Seal | Work::Close) => {
-                    self.waiting.push_front(Request { work, ticket, waiter });
-                    break;
-                }
-            }
-        }
-        (!changes.is_empty()).then_some(Batch::Changes(changes))
     }
 }
 

@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
+use super::queue::{Led, Waiter, Work};
 use super::ticket::{Answer, Ticket};
-use super::{Core, Led, Until, Waiter, Work};
+use super::{Core, Until};
 use crate::mutation::Mutator;
 
 /// A request on its way.
