@@ -180,6 +180,29 @@ fn another_executor_can_drive_the_calls() {
     assert_eq!(entries(&open(dir.path()).unwrap()), [7]);
 }
 
+/// The manager is still there; the runtime has nothing left to run, and ends at once.
+#[test]
+fn no_task_outlives_the_calls_that_need_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let lists = runtime.block_on(async {
+        let lists: Arc<Lists> = Arc::new(StateManager::open(dir.path(), JOURNAL).await.unwrap());
+        push_from_many_tasks(&lists, 20, 10).await;
+        lists.create_snapshot().await.unwrap();
+        lists
+    });
+    // The last leader answers its callers before it ends.
+    let tasks = || runtime.metrics().num_alive_tasks();
+    let mut patience = 2_000;
+    while tasks() > 0 && patience > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        patience -= 1;
+    }
+    assert_eq!(tasks(), 0);
+    drop(runtime);
+    assert_eq!(lists.blocking_apply(push(0)).unwrap(), 201);
+}
+
 /// On a `LocalSet` inside a multi-threaded runtime `block_in_place` panics.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_local_set_can_drive_the_calls() {

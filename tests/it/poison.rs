@@ -5,7 +5,7 @@ use std::future::Future;
 use std::task::{Context, Waker};
 
 use ministate::storage::{Fault, Simulated};
-use ministate::{MiniStateError, Mutator, Options, StateManager};
+use ministate::{MiniStateError, Mutations, Mutator, Options, StateManager};
 use ministate_tests::{Gated, JOURNAL, Lists, entries, open_simulated, push};
 use serde::{Deserialize, Serialize};
 
@@ -173,6 +173,32 @@ fn a_handler_that_panics_leaves_readers_the_state_before_it() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_error_names_the_operation_whose_handler_panicked() {
+    #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
+    #[mutations(state = Account)]
+    enum AccountOp {
+        #[mutation(apply = overdraw)]
+        Overdraw { cents: i64 },
+    }
+    fn overdraw(_account: &mut Account, cents: i64) {
+        panic!("{cents} cents are not there");
+    }
+    let disk = Simulated::new();
+    let open = || {
+        let options = Options::new().storage(disk.clone());
+        options.blocking_open::<Account, AccountOp>("bank", "bank.wal.jsonl")
+    };
+    let check = |error: MiniStateError| match error {
+        MiniStateError::HandlerPanicked { seq: 1, operation: Some(operation), message } => {
+            assert_eq!((&*operation, &*message), ("overdraw@1", "7 cents are not there"));
+        }
+        other => panic!("{other:?}"),
+    };
+    check(open().unwrap().blocking_apply(AccountOp::Overdraw { cents: 7 }).unwrap_err());
+    check(open().unwrap_err());
 }
 
 #[test]
