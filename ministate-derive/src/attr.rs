@@ -9,12 +9,12 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{Attribute, Path, Token, Type, TypePath};
+use syn::{Attribute, LitStr, Path, Token, Type, TypePath};
 
 use crate::errors::{Errors, did_you_mean, quoted};
 use crate::value::{
-    History, Hop, Name, VERSIONS, Version, crate_path, from, function, hop, name, names,
-    require_list, skip_value, value, version, versions,
+    History, Hop, LOCK, Name, VERSIONS, Version, crate_path, from, function, hop, lock, name,
+    names, require_list, samples, skip_value, value, version, versions,
 };
 
 /// `retired(..)`
@@ -32,6 +32,10 @@ pub(crate) struct RetiredKeys {
 #[derive(Default)]
 pub(crate) struct EnumKeys {
     pub(crate) state: Option<Type>,
+    pub(crate) state_version: Option<Version>,
+    pub(crate) state_history: History,
+    pub(crate) lock: Option<LitStr>,
+    pub(crate) pin_handlers: Option<Span>,
     pub(crate) output: Option<Type>,
     pub(crate) retired: Vec<RetiredKeys>,
     pub(crate) reserved: Vec<Name>,
@@ -48,13 +52,25 @@ pub(crate) struct VariantKeys {
     pub(crate) history: History,
     pub(crate) aliases: Vec<Name>,
     pub(crate) apply: Option<TypePath>,
+    pub(crate) samples: Vec<LitStr>,
     pub(crate) broken: bool,
 }
 
-const ENUM_KEYS: &[&str] = &["state", "output", "retired", "reserved", "crate"];
-const VARIANT_KEYS: &[&str] = &["tag", "version", "from", "oldest", "alias", "apply"];
+const ENUM_KEYS: &[&str] = &[
+    "state",
+    "state_version",
+    "state_from",
+    "state_oldest",
+    "output",
+    "retired",
+    "reserved",
+    "lock",
+    "pin_handlers",
+    "crate",
+];
+const VARIANT_KEYS: &[&str] = &["tag", "version", "from", "oldest", "alias", "apply", "sample"];
 const RETIRED_KEYS: &[&str] = &["tag", "from", "oldest", "versions", "into", "drop"];
-const REPEATABLE: &[&str] = &["retired", "reserved", "alias"];
+const REPEATABLE: &[&str] = &["retired", "reserved", "alias", "sample"];
 
 pub(crate) fn enum_keys(attributes: &[Attribute], errors: &mut Errors) -> EnumKeys {
     let mut keys = EnumKeys::default();
@@ -65,6 +81,15 @@ pub(crate) fn enum_keys(attributes: &[Attribute], errors: &mut Errors) -> EnumKe
     let form = attribute.parse_nested_meta(each_key(errors, |key, meta, errors| {
         match key {
             "state" => keys.state = Some(value(meta, "state = YourState")?.parse()?),
+            "state_version" => {
+                keys.state_version = Some(version(value(meta, "state_version = 2")?)?);
+            }
+            "state_from" => keys.state_history.from = from(meta, "state_from", errors)?,
+            "state_oldest" => {
+                keys.state_history.oldest = Some(version(value(meta, "state_oldest = 2")?)?);
+            }
+            "lock" => keys.lock = Some(lock(value(meta, LOCK)?)?),
+            "pin_handlers" => keys.pin_handlers = Some(meta.path.span()),
             "output" => keys.output = Some(value(meta, "output = Type")?.parse()?),
             "retired" => keys.retired.push(retired(meta, errors)?),
             "reserved" => keys.reserved.extend(names(meta, "reserved(\"tag\")")?),
@@ -89,9 +114,10 @@ pub(crate) fn variant_keys(attributes: &[Attribute], errors: &mut Errors) -> Var
         match key {
             "tag" => keys.tag = Some(name(value(meta, "tag = \"name\"")?)?),
             "version" => keys.version = Some(version(value(meta, "version = 2")?)?),
-            "from" => keys.history.from = from(meta, errors)?,
+            "from" => keys.history.from = from(meta, "from", errors)?,
             "oldest" => keys.history.oldest = Some(version(value(meta, "oldest = 2")?)?),
             "alias" => keys.aliases.extend(names(meta, "alias(\"tag\")")?),
+            "sample" => keys.samples.extend(samples(meta)?),
             "apply" => keys.apply = Some(function(value(meta, "apply = path::to::function")?)?),
             _ if ENUM_KEYS.contains(&key) => return Err(misplaced(meta, key, "the enum")),
             _ => return Err(unknown(meta, key, VARIANT_KEYS)),
@@ -118,7 +144,7 @@ fn retired(meta: &ParseNestedMeta<'_>, errors: &mut Errors) -> syn::Result<Retir
     let form = meta.parse_nested_meta(each_key(errors, |key, meta, errors| {
         match key {
             "tag" => keys.tag = Some(name(value(meta, "tag = \"name\"")?)?),
-            "from" => keys.history.from = from(meta, errors)?,
+            "from" => keys.history.from = from(meta, "from", errors)?,
             "oldest" => keys.history.oldest = Some(version(value(meta, "oldest = 2")?)?),
             "versions" => keys.versions = Some(versions(value(meta, VERSIONS)?)?),
             "into" => keys.into = Some(hop(value(meta, "into = path::to::function")?)?),

@@ -12,7 +12,7 @@ use syn::{Attribute, DeriveInput};
 use crate::attr::RetiredKeys;
 use crate::errors::{Errors, quoted};
 use crate::input::{Handler, Input, Variant};
-use crate::value::{History, Hop, Name, Version};
+use crate::value::{History, Hop, LOCK, Name, Version};
 use crate::{serde, tags};
 
 pub(crate) fn check(derive: &DeriveInput, input: &Input<'_>, errors: &mut Errors) {
@@ -27,6 +27,8 @@ pub(crate) fn check(derive: &DeriveInput, input: &Input<'_>, errors: &mut Errors
         method(variant, errors);
     }
     payloads(input, errors);
+    state_versions(input, errors);
+    lock(input, errors);
     serde::check(input, errors);
 }
 
@@ -62,47 +64,92 @@ fn versions(variant: &Variant<'_>, errors: &mut Errors) {
     if variant.broken {
         return;
     }
-    let current = variant.version;
     let ident = variant.ident;
-    for old in &variant.history.from {
-        let number = old.version.number;
-        if number >= current.number {
+    let keys = Keys {
+        owner: format!("`{ident}`"),
+        subject: format!("`{}` is at", variant.tag.text),
+        stem: ident.to_string(),
+        version: "version",
+        from: "from",
+        oldest: "oldest",
+        read: "records",
+    };
+    keys.judge(variant.version, &variant.history, errors);
+}
+
+fn state_versions(input: &Input<'_>, errors: &mut Errors) {
+    let Some(state) = input.state.as_ref().filter(|_| !input.broken) else {
+        return;
+    };
+    let name = state.to_token_stream().to_string().replace(' ', "");
+    let stem = name.split('<').next().unwrap_or_default().rsplit("::").next().unwrap_or_default();
+    let keys = Keys {
+        owner: "the state".to_string(),
+        subject: format!("the state `{name}` is at"),
+        stem: stem.to_string(),
+        version: "state_version",
+        from: "state_from",
+        oldest: "state_oldest",
+        read: "snapshots",
+    };
+    keys.judge(input.state_version, &input.state_history, errors);
+}
+
+/// How messages speak of something that has versions.
+struct Keys {
+    owner: String,
+    subject: String,
+    stem: String,
+    version: &'static str,
+    from: &'static str,
+    oldest: &'static str,
+    /// What is read in these versions.
+    read: &'static str,
+}
+
+impl Keys {
+    fn judge(&self, current: Version, history: &History, errors: &mut Errors) {
+        let Keys { owner, version, oldest: oldest_key, .. } = self;
+        for old in &history.from {
+            let number = old.version.number;
+            if number >= current.number {
+                errors.at(
+                    old.version.span,
+                    format!(
+                        "version {number} is not older than {owner}'s current version {}; \
+                         raise `{version}` or remove it",
+                        current.number,
+                    ),
+                );
+                return;
+            }
+        }
+        if let Some(oldest) = history.oldest.filter(|oldest| oldest.number > current.number) {
             errors.at(
-                old.version.span,
+                oldest.span,
                 format!(
-                    "version {number} is not older than `{ident}`'s current version \
-                     {}; raise `version` or remove it",
-                    current.number,
+                    "`{oldest_key} = {}` is newer than {owner}'s current version {}, so \
+                     nothing could be read",
+                    oldest.number, current.number,
                 ),
             );
             return;
         }
-    }
-    if let Some(oldest) = variant.history.oldest.filter(|oldest| oldest.number > current.number) {
-        errors.at(
-            oldest.span,
-            format!(
-                "`oldest = {}` is newer than `{ident}`'s current version {}, so \
-                 nothing could be read",
-                oldest.number, current.number,
-            ),
-        );
-        return;
-    }
-    if in_order(&variant.history, errors) {
-        let subject = format!("`{}` is at", variant.tag.text);
-        no_gap(&variant.history, current, &subject, &ident.to_string(), errors);
+        if in_order(history, self, errors) {
+            no_gap(history, current, self, errors);
+        }
     }
 }
 
 /// Whether the old versions are listed once, in order, and not below the oldest.
-fn in_order(history: &History, errors: &mut Errors) -> bool {
+fn in_order(history: &History, keys: &Keys, errors: &mut Errors) -> bool {
+    let Keys { from, oldest: oldest_key, .. } = keys;
     let before = errors.count();
     let mut newest = 0;
     for old in &history.from {
         let number = old.version.number;
         if number == newest {
-            errors.at(old.version.span, format!("version {number} is listed twice in `from`"));
+            errors.at(old.version.span, format!("version {number} is listed twice in `{from}`"));
         } else if number < newest {
             errors.at(
                 old.version.span,
@@ -115,7 +162,7 @@ fn in_order(history: &History, errors: &mut Errors) -> bool {
             errors.at(
                 old.version.span,
                 format!(
-                    "version {number} is below `oldest = {}`, so it is never read; \
+                    "version {number} is below `{oldest_key} = {}`, so it is never read; \
                      remove one of them",
                     oldest.number,
                 ),
@@ -127,7 +174,8 @@ fn in_order(history: &History, errors: &mut Errors) -> bool {
 }
 
 /// Whether nothing is missing between the oldest version and the newest.
-fn no_gap(history: &History, newest: Version, subject: &str, stem: &str, errors: &mut Errors) {
+fn no_gap(history: &History, newest: Version, keys: &Keys, errors: &mut Errors) {
+    let Keys { subject, stem, from, oldest: oldest_key, read, .. } = keys;
     // More than these are not listed one by one: nobody would write them one by one either.
     const SHOWN: usize = 4;
     let oldest = history.oldest.map_or(1, |oldest| oldest.number);
@@ -147,7 +195,7 @@ fn no_gap(history: &History, newest: Version, subject: &str, stem: &str, errors:
         newest.span,
         format!(
             "{subject} version {} but nothing says how to read version{plural} {}{and_more}; \
-             add `from({})`, or refuse such records with `oldest = {fence}`",
+             add `{from}({})`, or refuse such {read} with `{oldest_key} = {fence}`",
             newest.number,
             numbers.join(", "),
             types.join(", "),
@@ -222,10 +270,18 @@ fn converted(retired: &RetiredKeys, tag: &Name, errors: &mut Errors) {
             ),
         );
     }
-    if in_order(&retired.history, errors) {
-        let name = last.content.to_token_stream().to_string();
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == 'V');
-        no_gap(&retired.history, last.version, &format!("retired `{text}` was at"), stem, errors);
+    let name = last.content.to_token_stream().to_string();
+    let keys = Keys {
+        owner: format!("retired `{text}`"),
+        subject: format!("retired `{text}` was at"),
+        stem: name.trim_end_matches(|c: char| c.is_ascii_digit() || c == 'V').to_string(),
+        version: "version",
+        from: "from",
+        oldest: "oldest",
+        read: "records",
+    };
+    if in_order(&retired.history, &keys, errors) {
+        no_gap(&retired.history, last.version, &keys, errors);
     }
 }
 
@@ -258,5 +314,28 @@ fn payloads(input: &Input<'_>, errors: &mut Errors) {
                 ),
             );
         }
+    }
+}
+
+fn lock(input: &Input<'_>, errors: &mut Errors) {
+    let Some(lock) = &input.lock else {
+        if let Some(span) = input.pin_handlers.filter(|_| !input.broken) {
+            errors.at(
+                span,
+                format!("`pin_handlers` pins them in the schema lock; name it with `{LOCK}`"),
+            );
+        }
+        let sampled = input.variants.iter().flat_map(|variant| &variant.samples).next();
+        if let Some(sample) = sampled.filter(|_| !input.broken) {
+            errors.on(sample, format!("samples are for the schema lock; name it with `{LOCK}`"));
+        }
+        return;
+    };
+    if input.generics.type_params().next().is_some() {
+        errors.on(
+            lock,
+            "a schema lock holds the shapes of concrete types; remove the enum's type parameters, \
+             or the lock",
+        );
     }
 }

@@ -2,12 +2,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
 
 use crate::attr::RetiredKeys;
 use crate::expand::{generated, path};
 use crate::input::{Input, Variant};
-use crate::value::{Hop, Old};
+use crate::value::{History, Hop, Old};
 
 /// `__decode`: the variant by the record's tag and version.
 pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
@@ -44,37 +45,68 @@ pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
     }
 }
 
-/// `__reads`: whether `__decode` knows the tag and version.
-pub(crate) fn reads(input: &Input<'_>) -> TokenStream {
+/// What `__decode` knows: each name, with the oldest and the newest of its versions.
+pub(crate) fn readable(input: &Input<'_>) -> Vec<TokenStream> {
+    let entry = |name: &str, oldest: u32, newest: u32| {
+        quote! {
+            __ministate::__private::Readable { name: #name, oldest: #oldest, newest: #newest }
+        }
+    };
     let mut known = Vec::new();
     for variant in &input.variants {
-        let old = variant.history.from.iter().map(|old| old.version.number);
-        for version in old.chain([variant.version.number]) {
-            for name in [&variant.tag].into_iter().chain(&variant.aliases) {
-                let name = &name.text;
-                known.push(quote!((#name, #version..=#version)));
+        let newest = variant.version.number;
+        let oldest = oldest(&variant.history, newest);
+        for name in [&variant.tag].into_iter().chain(&variant.aliases) {
+            known.push(entry(&name.text, oldest, newest));
+        }
+    }
+    for RetiredKeys { tag, history, versions, .. } in &input.retired {
+        let Some(tag) = tag else { continue };
+        let versions = match (versions, history.from.last()) {
+            (Some((versions, _)), _) => versions.clone(),
+            (None, Some(last)) => oldest(history, 0)..=last.version.number,
+            (None, None) => continue,
+        };
+        known.push(entry(&tag.text, *versions.start(), *versions.end()));
+    }
+    known
+}
+
+/// The oldest version that is read, of which `current` is the newest.
+pub(crate) fn oldest(history: &History, current: u32) -> u32 {
+    history.from.first().map_or(current, |old| old.version.number)
+}
+
+/// `__decode_old_state`: the state by the version of a snapshot's.
+pub(crate) fn decode_old_state(input: &Input<'_>, state: &Type) -> Option<TokenStream> {
+    let old = &input.state_history.from;
+    if old.is_empty() {
+        return None;
+    }
+    let hops = hops(old, None, &state.to_token_stream());
+    let arms = old.iter().enumerate().map(|(i, old)| {
+        let (version, read, hops) = (old.version.number, read(old, &quote!(__json)), &hops[i..]);
+        quote! {
+            #version => {
+                let __content = #read;
+                #(let __content = #hops;)*
+                ::core::result::Result::Ok(__content)
             }
         }
-    }
-    for retired in &input.retired {
-        let name = retired.tag.as_ref().map(|tag| &tag.text);
-        if let Some((versions, _)) = &retired.versions {
-            let (first, last) = (versions.start(), versions.end());
-            known.push(quote!((#name, #first..=#last)));
-        }
-        for old in &retired.history.from {
-            let version = old.version.number;
-            known.push(quote!((#name, #version..=#version)));
-        }
-    }
-    quote! {
-        fn __reads(
-            __name: &::core::primitive::str,
+    });
+    Some(quote! {
+        fn __decode_old_state(
             __version: ::core::primitive::u32,
-        ) -> ::core::primitive::bool {
-            __ministate::__private::is_known(&[#(#known),*], __name, __version)
+            __json: &[::core::primitive::u8],
+        ) -> ::core::result::Result<#state, __ministate::__private::DecodeError> {
+            match __version {
+                #(#arms)*
+                _ => ::core::result::Result::Err(
+                    __ministate::__private::DecodeError::unknown_state(__version)
+                ),
+            }
         }
-    }
+    })
 }
 
 /// The tags that are read as this variant.
@@ -123,9 +155,33 @@ fn read_as(
     last: &TokenStream,
     made: &TokenStream,
 ) -> TokenStream {
+    let hops = hops(history, into, last);
+    let arms = history.iter().enumerate().map(|(i, old)| {
+        let (version, read, hops) = (old.version.number, read(old, &quote!(__payload)), &hops[i..]);
+        quote! {
+            ::core::option::Option::Some((#names, #version)) => {
+                let __content = #read;
+                #(let __content = #hops;)*
+                return ::core::result::Result::Ok(::core::option::Option::Some(#made));
+            }
+        }
+    });
+    quote!(#(#arms)*)
+}
+
+/// The content of an old version, from its JSON.
+fn read(old: &Old, json: &TokenStream) -> TokenStream {
+    let content = &old.content;
+    quote_spanned! {generated(content.span())=>
+        __ministate::__private::decode_content::<#content>(#json)?
+    }
+}
+
+/// The hop from each of the versions to the next, and from the last to the type `last`.
+fn hops(history: &[Old], into: Option<&Hop>, last: &TokenStream) -> Vec<TokenStream> {
     let next_types = history.iter().skip(1).map(|old| old.content.to_token_stream());
     let next_types = next_types.chain([last.clone()]);
-    let hops: Vec<TokenStream> = history
+    history
         .iter()
         .zip(next_types)
         .enumerate()
@@ -133,21 +189,7 @@ fn read_as(
             let replaced = into.filter(|_| i + 1 == history.len());
             hop(old, replaced.unwrap_or(&old.hop), &next)
         })
-        .collect();
-    let arms = history.iter().enumerate().map(|(i, old)| {
-        let (version, content, hops) = (old.version.number, &old.content, &hops[i..]);
-        let read = quote_spanned! {generated(content.span())=>
-            __ministate::__private::decode_content::<#content>
-        };
-        quote! {
-            ::core::option::Option::Some((#names, #version)) => {
-                let __content = #read(__payload)?;
-                #(let __content = #hops;)*
-                return ::core::result::Result::Ok(::core::option::Option::Some(#made));
-            }
-        }
-    });
-    quote!(#(#arms)*)
+        .collect()
 }
 
 fn hop(old: &Old, hop: &Hop, next: &TokenStream) -> TokenStream {

@@ -8,19 +8,21 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, Index, Member, Type, parse_quote};
 
-use crate::check;
-use crate::decode::{decode, reads};
+use crate::decode::{decode, decode_old_state, oldest, readable};
 use crate::errors::Errors;
 use crate::input::{Handler, Input, Variant};
+use crate::{check, lock};
 
 pub(crate) fn derive(derive: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let input = Input::read(derive, &mut errors);
     check::check(derive, &input, &mut errors);
     let ministate = &input.ministate;
-    let (errors, code) = match (errors.into_tokens(), &input.state) {
-        (None, Some(state)) => (None, Expansion { input: &input, state }.all()),
-        (errors, state) => (errors, fallback(&input, state.as_ref())),
+    let (errors, code, test) = match (errors.into_tokens(), &input.state) {
+        (None, Some(state)) => {
+            (None, Expansion { input: &input, state }.all(), lock::test(&input, state))
+        }
+        (errors, state) => (errors, fallback(&input, state.as_ref()), None),
     };
     // An `allow` on the enum or on a variant is meant for the code that stands for it, too.
     let variants = input.variants.iter().flat_map(|variant| variant.attributes);
@@ -33,6 +35,7 @@ pub(crate) fn derive(derive: &DeriveInput) -> TokenStream {
             use #ministate as __ministate;
             #code
         };
+        #test
     }
 }
 
@@ -121,7 +124,8 @@ impl Expansion<'_> {
         let mutator = self.mutator();
         let operation = self.input.output.as_ref().map(|output| self.operation(output));
         let conversions = conversions(self.input);
-        quote!(#mutator #operation #conversions)
+        let locked = lock::locked(self.input, self.state);
+        quote!(#mutator #operation #conversions #locked)
     }
 
     fn mutator(&self) -> TokenStream {
@@ -140,7 +144,8 @@ impl Expansion<'_> {
             }
         };
         let (schema, tag, execute) = (self.schema(), self.tag(), self.execute());
-        let (reads, decode) = (reads(input), decode(input));
+        let decode = decode(input);
+        let decode_old_state = decode_old_state(input, state);
         let encode = quote! {
             fn __encode(
                 &self,
@@ -152,7 +157,7 @@ impl Expansion<'_> {
         self.implement(
             &quote!(__ministate::Mutator<#state>),
             bounds,
-            &quote!(#apply #schema #reads #tag #encode #decode #execute),
+            &quote!(#apply #schema #tag #encode #decode #decode_old_state #execute),
         )
     }
 
@@ -223,7 +228,8 @@ impl Expansion<'_> {
         }
         let histories = input.variants.iter().map(|variant| &variant.history);
         let histories = histories.chain(input.retired.iter().map(|retired| &retired.history));
-        for old in histories.flat_map(|history| &history.from) {
+        let old = histories.flat_map(|history| &history.from);
+        for old in old.chain(&input.state_history.from) {
             let content = &old.content;
             if input.is_generic(content) {
                 bounds.push(quote!(#content: __ministate::__private::DeserializeOwned));
@@ -236,6 +242,9 @@ impl Expansion<'_> {
         let mut variants: Vec<_> = self.input.variants.iter().collect();
         variants.sort_by(|a, b| a.tag.text.cmp(&b.tag.text));
         let tags = variants.into_iter().map(tag);
+        let readable = readable(self.input);
+        let state = self.input.state_version.number;
+        let oldest_state = oldest(&self.input.state_history, state);
         quote! {
             fn __schema() -> __ministate::__private::Schema {
                 __ministate::__private::Schema {
@@ -250,6 +259,9 @@ impl Expansion<'_> {
                         _ => ::core::option::Option::None,
                     },
                     operations: &[#(#tags),*],
+                    readable: &[#(#readable),*],
+                    state: #state,
+                    oldest_state: #oldest_state,
                 }
             }
         }

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, Path, Type, TypePath};
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, LitStr, Path, Type, TypePath};
 
 use crate::attr::{self, RetiredKeys};
 use crate::errors::Errors;
@@ -14,11 +14,17 @@ pub(crate) struct Input<'a> {
     pub(crate) generics: &'a Generics,
     pub(crate) attributes: &'a [Attribute],
     pub(crate) state: Option<Type>,
+    pub(crate) state_version: Version,
+    pub(crate) state_history: History,
+    pub(crate) lock: Option<LitStr>,
+    pub(crate) pin_handlers: Option<Span>,
     pub(crate) output: Option<Type>,
     pub(crate) retired: Vec<RetiredKeys>,
     pub(crate) reserved: Vec<Name>,
     pub(crate) ministate: Path,
     pub(crate) variants: Vec<Variant<'a>>,
+    /// The enum's attribute was not wholly understood, so the state's versions are not judged.
+    pub(crate) broken: bool,
 }
 
 pub(crate) struct Variant<'a> {
@@ -31,6 +37,7 @@ pub(crate) struct Variant<'a> {
     pub(crate) history: History,
     pub(crate) aliases: Vec<Name>,
     pub(crate) handler: Handler<'a>,
+    pub(crate) samples: Vec<LitStr>,
     /// The attribute was not wholly understood, so its tags and versions are not judged.
     pub(crate) broken: bool,
 }
@@ -81,11 +88,18 @@ impl<'a> Input<'a> {
             generics: &input.generics,
             attributes: &input.attrs,
             state: keys.state,
+            state_version: keys
+                .state_version
+                .unwrap_or(Version { number: 1, span: input.ident.span() }),
+            state_history: keys.state_history,
+            lock: keys.lock,
+            pin_handlers: keys.pin_handlers,
             output: keys.output,
             retired: keys.retired,
             reserved: keys.reserved,
             ministate: keys.ministate.unwrap_or_else(|| syn::parse_quote!(::ministate)),
             variants,
+            broken: keys.broken,
         }
     }
 
@@ -155,6 +169,7 @@ impl<'a> Variant<'a> {
             history: keys.history,
             aliases: keys.aliases,
             handler,
+            samples: keys.samples,
             broken: keys.broken,
         }
     }
@@ -173,7 +188,7 @@ fn only_unnamed(fields: &Fields) -> Option<&Type> {
 }
 
 /// `HTTPPing` is `http_ping`, `Sha256Sum` is `sha256_sum`.
-fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let name: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (i, &letter) in name.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::meta::ParseNestedMeta;
 use syn::parse::ParseStream;
 use syn::{LitInt, LitStr, Path, PathArguments, Token, Type, TypePath, parenthesized, token};
@@ -91,11 +91,21 @@ pub(crate) fn name(input: ParseStream<'_>) -> syn::Result<Name> {
 }
 
 pub(crate) fn names(meta: &ParseNestedMeta<'_>, form: &str) -> syn::Result<Vec<Name>> {
+    list(meta, form, name)
+}
+
+fn list<T>(
+    meta: &ParseNestedMeta<'_>,
+    form: &str,
+    member: fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
     require_list(meta, form)?;
     let content;
     parenthesized!(content in meta.input);
-    let names = content.parse_terminated(name, Token![,])?;
-    Ok(names.into_iter().collect())
+    let members = content.parse_terminated(member, Token![,]);
+    // What is left behind a mistake would be reported as one of its own.
+    content.parse::<TokenStream>()?;
+    Ok(members?.into_iter().collect())
 }
 
 pub(crate) fn version(input: ParseStream<'_>) -> syn::Result<Version> {
@@ -138,13 +148,17 @@ pub(crate) fn versions(input: ParseStream<'_>) -> syn::Result<(RangeInclusive<u3
 }
 
 /// `from(1 = V1, 2 = V2 => path, 3 = V3 => try path)`
-pub(crate) fn from(meta: &ParseNestedMeta<'_>, errors: &mut Errors) -> syn::Result<Vec<Old>> {
-    require_list(meta, "from(1 = Type)")?;
+pub(crate) fn from(
+    meta: &ParseNestedMeta<'_>,
+    key: &str,
+    errors: &mut Errors,
+) -> syn::Result<Vec<Old>> {
+    require_list(meta, &format!("{key}(1 = Type)"))?;
     let content;
     parenthesized!(content in meta.input);
     let mut from = Vec::new();
     while !content.is_empty() {
-        match old(&content) {
+        match old(&content, key) {
             Ok(old) => from.push(old),
             Err(error) => errors.push(error),
         }
@@ -156,13 +170,13 @@ pub(crate) fn from(meta: &ParseNestedMeta<'_>, errors: &mut Errors) -> syn::Resu
     Ok(from)
 }
 
-fn old(input: ParseStream<'_>) -> syn::Result<Old> {
+fn old(input: ParseStream<'_>, key: &str) -> syn::Result<Old> {
     let version = version(input)?;
     if !input.peek(Token![=]) || input.peek(Token![=>]) {
         let number = version.number;
         return Err(syn::Error::new(
             version.span,
-            format!("expected the type of version {number}: `from({number} = Type)`"),
+            format!("expected the type of version {number}: `{key}({number} = Type)`"),
         ));
     }
     input.parse::<Token![=]>()?;
@@ -206,4 +220,31 @@ pub(crate) fn crate_path(meta: &ParseNestedMeta<'_>) -> syn::Result<Path> {
         return Err(input.error("expected a path, without quotes: `crate = path::to::ministate`"));
     }
     Path::parse_mod_style(input)
+}
+
+pub(crate) const LOCK: &str = "lock = \"schema/bank.lock.jsonl\"";
+
+/// The path of the schema lock, from the crate's directory.
+pub(crate) fn lock(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    if !input.peek(LitStr) {
+        return Err(input.error(format!("expected a path in quotes, as in `{LOCK}`")));
+    }
+    let path: LitStr = input.parse()?;
+    if !path.value().ends_with(".jsonl") {
+        return Err(syn::Error::new(
+            path.span(),
+            format!("a schema lock is a file of JSON lines; let its name end so, as in `{LOCK}`"),
+        ));
+    }
+    Ok(path)
+}
+
+/// `sample("{..}", "{..}")`
+pub(crate) fn samples(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<LitStr>> {
+    list(meta, "sample(r#\"{\"cents\":5}\"#)", |input| {
+        if input.peek(LitStr) {
+            return input.parse::<LitStr>();
+        }
+        Err(input.error("expected a string literal: a sample is the payload's JSON"))
+    })
 }

@@ -99,16 +99,19 @@ pub enum MiniStateError {
     UnreadableState {
         /// The snapshot.
         path: PathBuf,
+        /// The version of the state that it holds.
+        version: u32,
         /// Why it cannot be read.
-        source: Arc<serde_json::Error>,
+        source: Arc<dyn Error + Send + Sync>,
     },
-    /// The journal was written by a program with operations that this one lacks.
+    /// A newer program wrote the journal: with operations, or a version of the state, that this
+    /// one lacks.
     UnknownOperations {
-        /// The segment whose header says so.
+        /// The segment or snapshot whose header says so.
         path: PathBuf,
         /// Name and version of the crate that declared them, where they are known.
         by: Option<String>,
-        /// What this program cannot read, such as `deposit@3`.
+        /// What this program cannot read, such as `deposit@3` or `version 2 of the state`.
         unknown: Vec<String>,
     },
     /// A sound record is not a mutation of this program.
@@ -320,9 +323,10 @@ impl fmt::Display for MiniStateError {
                     unknown.join(", ")
                 )
             }
-            Self::UnreadableState { path, .. } => write!(
+            Self::UnreadableState { path, version, .. } => write!(
                 f,
-                "the snapshot {} is not a state of this program; run a program that knows it",
+                "the snapshot {}, version {version} of the state, is not a state of this program; \
+                 run a program that knows it, or teach this one with `state_from`",
                 path.display()
             ),
             Self::Undecodable { at, seq, operation, .. } => write!(

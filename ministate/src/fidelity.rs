@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Refusal;
+use crate::json::Json;
 use crate::mutation::Mutator;
 use crate::schema::Tag;
 use crate::unsayable;
@@ -76,99 +77,8 @@ where
         .map_err(|error| Refusal::NotDecodable(Arc::new(error)))?
         .ok_or(Refusal::NotFaithful)?;
     let again = payload_of::<S, M>(&decoded)?;
-    let same_but_for_order = || Some(in_order(&again)? == in_order(payload)?);
-    if again == payload || same_but_for_order() == Some(true) {
-        Ok(decoded)
-    } else {
-        Err(Refusal::NotFaithful)
-    }
-}
-
-/// Deeper than serde_json reads; raw JSON inside a payload can be deeper still.
-const DEPTH: u32 = 256;
-
-/// The JSON text with the members of every object and array sorted, so that two hash maps or
-/// sets of the same content, which have no order, have one text. `None` for text that is nested
-/// too deep to look into.
-fn in_order(json: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = json;
-    value_in_order(&mut rest, DEPTH)
-}
-
-fn value_in_order(rest: &mut &[u8], depth: u32) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    let mut members: Vec<Vec<u8>> = Vec::new();
-    while let Some((&byte, after)) = rest.split_first() {
-        match byte {
-            b'{' | b'[' => {
-                *rest = after;
-                members.clear();
-                loop {
-                    members.push(value_in_order(rest, depth.checked_sub(1)?)?);
-                    let closing = rest.split_first();
-                    *rest = closing.map_or(&[], |(_, after)| after);
-                    if closing.is_none_or(|(byte, _)| *byte != b',') {
-                        break;
-                    }
-                }
-                members.sort();
-                text.push(byte);
-                text.extend(members.join(&b','));
-                text.push(byte);
-            }
-            b'}' | b']' | b',' => break,
-            b'"' => {
-                let length = string_length(rest);
-                text.extend_from_slice(&rest[..length]);
-                *rest = &rest[length..];
-            }
-            _ => {
-                text.push(byte);
-                *rest = after;
-            }
-        }
-    }
-    Some(text)
-}
-
-/// The length of the JSON string at the start, quotes included.
-fn string_length(json: &[u8]) -> usize {
-    let mut escaped = true;
-    let closing = json.iter().position(|&byte| {
-        let closes = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closes
-    });
-    closing.map_or(json.len(), |at| at + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_order;
-
-    fn same(one: &str, other: &str) -> bool {
-        let order = |text: &str| in_order(text.as_bytes()).expect("it is not deep");
-        order(one) == order(other)
-    }
-
-    #[test]
-    fn text_that_is_too_deep_is_not_looked_into() {
-        assert_eq!(in_order("[".repeat(100_000).as_bytes()), None);
-    }
-
-    #[test]
-    fn maps_and_sets_have_no_order() {
-        assert!(same(r#"{"a":1,"b":[2,3]}"#, r#"{"b":[3,2],"a":1}"#));
-        assert!(same(r#"[{"x":"]"},[]]"#, r#"[[],{"x":"]"}]"#));
-        assert!(same(r#"["\"","a"]"#, r#"["a","\""]"#));
-    }
-
-    #[test]
-    fn values_stay_where_they_belong() {
-        assert!(!same(r#"{"a":1,"b":2}"#, r#"{"a":2,"b":1}"#));
-        assert!(!same("[[1],2]", "[[2],1]"));
-        assert!(!same("{}", "[]"));
-        assert!(!same("[1,2]", "[12]"));
-        assert!(!same(r#"["\\",","]"#, r#"["\\,",""]"#));
-    }
+    // Two hash maps or sets of the same content have no order.
+    let in_order = |text| Json::parse(text).map(Json::in_order);
+    let same_but_for_order = || in_order(&again).is_some_and(|own| Some(own) == in_order(payload));
+    if again == payload || same_but_for_order() { Ok(decoded) } else { Err(Refusal::NotFaithful) }
 }

@@ -91,12 +91,14 @@ mod commit;
 mod upkeep;
 mod compaction;
 mod recovery;
+mod schema_lock;
 mod snapshot;
 mod journal;
 mod record;
 mod fidelity;
 mod unsayable;
 mod schema;
+mod json;
 mod error;
 pub mod storage;
 
@@ -167,9 +169,13 @@ pub mod _documentation {
 pub mod __private {
     pub use crate::mutation::{Reply, execute};
     pub use crate::schema::{
-        Data, DecodeError, IntoOutput, NoOutput, Schema, Tag, Upcast, Upcasted,
+        Data, DecodeError, IntoOutput, NoOutput, Readable, Schema, Tag, Upcast, Upcasted,
     };
-    pub use crate::schema::{decode_content, is_known, no_output, try_upcasted, upcasted};
+    pub use crate::schema::{decode_content, no_output, try_upcasted, upcasted};
+    pub use crate::schema_lock::{
+        Content, Feeder, Handlers, Locked, OldState, Payload, SchemaLock, Taste, check, judge,
+        taste,
+    };
     pub use serde::de::DeserializeOwned;
     pub use serde_json::Error as EncodeError;
 }

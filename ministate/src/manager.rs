@@ -240,7 +240,7 @@ impl Options {
         if created {
             // From now on no replay begins with `S::default()`, which may change.
             let genesis = (found.seq(), found.record());
-            upkeep::publish(&*storage, &names, &identity, genesis, &state)?;
+            upkeep::publish::<S, M>(&*storage, &names, &identity, genesis, &state)?;
         }
         let settings = Settings { segment_bytes, schema: M::__schema() };
         let (journal, settled) = found.settle(settings, lock)?;

@@ -71,14 +71,6 @@ pub trait Mutator<S> {
     }
 
     #[doc(hidden)]
-    fn __reads(_name: &str, _version: u32) -> bool
-    where
-        Self: Sized,
-    {
-        false
-    }
-
-    #[doc(hidden)]
     fn __tag(&self) -> Option<Tag>
     where
         Self: Sized,
@@ -100,6 +92,14 @@ pub trait Mutator<S> {
         Self: Sized + DeserializeOwned,
     {
         schema::decode_untagged(tag, payload).map(Some)
+    }
+
+    #[doc(hidden)]
+    fn __decode_old_state(version: u32, _json: &[u8]) -> Result<S, DecodeError>
+    where
+        Self: Sized,
+    {
+        Err(DecodeError::unknown_state(version))
     }
 
     #[doc(hidden)]

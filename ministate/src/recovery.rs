@@ -14,7 +14,7 @@ use crate::error::{MiniStateError, Position, RejectedSnapshot, operation_name};
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::mutation::{Mutator, Reply};
 use crate::record::{Chain, Member, Record, Seq};
-use crate::schema::DecodeError;
+use crate::schema::{self, DecodeError};
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 
@@ -116,9 +116,9 @@ where
 {
     let opened = Opened::all(storage, names)?;
     if opened.is_fresh() {
-        return begin(&**storage, names, opened, initial);
+        return begin::<S, M>(&**storage, names, opened, initial);
     }
-    let (mut state, start, rejected) = newest_sound(&**storage, names, &opened, Seq::MAX)?;
+    let (mut state, start, rejected) = newest_sound::<S, M>(&**storage, names, &opened, Seq::MAX)?;
     refuse_unknown::<S, M>(&opened, &start)?;
     let snapshot = start.seq;
     let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
@@ -127,11 +127,12 @@ where
 
 /// Refuses what a newer program wrote, before any record is read.
 fn refuse_unknown<S, M: Mutator<S>>(opened: &Opened, start: &Start) -> Result<(), MiniStateError> {
+    let schema = M::__schema();
     for (path, header) in opened.headers_behind(start) {
         let unknown: Vec<String> = header
             .ops
             .iter()
-            .filter(|(name, version)| !M::__reads(name, **version))
+            .filter(|(name, version)| !schema.reads(name, **version))
             .map(|(name, version)| operation_name((name, *version)))
             .collect();
         if !unknown.is_empty() {
@@ -144,7 +145,7 @@ fn refuse_unknown<S, M: Mutator<S>>(opened: &Opened, start: &Start) -> Result<()
 
 /// The state where there is no journal yet: the initial one, or the one that a crash in the first
 /// opening left as a snapshot.
-fn begin<S: DeserializeOwned>(
+fn begin<S: DeserializeOwned, M: Mutator<S>>(
     storage: &dyn Storage,
     names: &Names,
     opened: Opened,
@@ -158,7 +159,7 @@ fn begin<S: DeserializeOwned>(
         }
         Some((0, path)) => {
             let snapshot = snapshot::read(storage, &path)?;
-            (decode(&snapshot)?, snapshot.journal, false)
+            (decode::<S, M>(&snapshot)?, snapshot.journal, false)
         }
         Some((seq, _)) => {
             return Err(MiniStateError::Missing { path: names.active(), seq: seq + 1 });
@@ -179,13 +180,16 @@ where
     S: DeserializeOwned,
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
-    let (mut state, start, _) = newest_sound(storage, names, &opened, seq)?;
+    let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, seq)?;
     let (found, _) = replay::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
     Ok((state, found.record()))
 }
 
 /// The newest snapshot that is sound, not newer than `newest`, and that the journal reaches.
-fn newest_sound<S: DeserializeOwned>(
+///
+/// A snapshot of a newer version of the state ends the search: a newer program wrote it, and what
+/// this one would make of the records before it is not what that one made of them.
+fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
     storage: &dyn Storage,
     names: &Names,
     opened: &Opened,
@@ -194,8 +198,9 @@ fn newest_sound<S: DeserializeOwned>(
     let mut rejected = Vec::new();
     for (seq, path) in opened.snapshots().filter(|(seq, _)| *seq <= newest) {
         let reaches = seq + 1 >= opened.first();
-        let why = match reaches.then(|| sound::<S>(storage, opened, seq, path)) {
+        let why = match reaches.then(|| sound::<S, M>(storage, opened, seq, path)) {
             Some(Ok((state, start))) => return Ok((state, start, rejected)),
+            Some(Err(newer @ MiniStateError::UnknownOperations { .. })) => return Err(newer),
             Some(Err(why)) => Some(Box::new(why)),
             None => None,
         };
@@ -213,7 +218,7 @@ fn newest_sound<S: DeserializeOwned>(
     })
 }
 
-fn sound<S: DeserializeOwned>(
+fn sound<S: DeserializeOwned, M: Mutator<S>>(
     storage: &dyn Storage,
     opened: &Opened,
     seq: Seq,
@@ -231,13 +236,29 @@ fn sound<S: DeserializeOwned>(
     if snapshot.start.seq != seq {
         return Err(other("the snapshot bears the name of another"));
     }
-    let state = decode(&snapshot)?;
+    let state = decode::<S, M>(&snapshot)?;
     Ok((state, snapshot.start))
 }
 
-pub(crate) fn decode<S: DeserializeOwned>(snapshot: &Snapshot) -> Result<S, MiniStateError> {
-    serde_json::from_slice(&snapshot.state).map_err(|source| MiniStateError::UnreadableState {
-        path: snapshot.start.path.clone(),
+/// The state of a snapshot, whichever version of it this program still reads.
+pub(crate) fn decode<S: DeserializeOwned, M: Mutator<S>>(
+    snapshot: &Snapshot,
+) -> Result<S, MiniStateError> {
+    let current = M::__schema().state;
+    let (path, version) = (&snapshot.start.path, snapshot.version);
+    if version > current {
+        let unknown = vec![format!("version {version} of the state")];
+        let (path, by) = (path.clone(), snapshot.by.clone());
+        return Err(MiniStateError::UnknownOperations { path, by, unknown });
+    }
+    let decoded = if version == current {
+        schema::decode_content(&snapshot.state)
+    } else {
+        M::__decode_old_state(version, &snapshot.state)
+    };
+    decoded.map_err(|source| MiniStateError::UnreadableState {
+        path: path.clone(),
+        version,
         source: Arc::new(source),
     })
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{MiniStateError, Position};
 use crate::journal::{self, Names, Start};
 use crate::record::{self, Chain, Seq};
+use crate::schema::Schema;
 use crate::storage::{self, Storage, StorageFile};
 
 /// What the first line of a snapshot says.
@@ -21,6 +22,11 @@ struct Header {
     snapshot: Seq,
     /// The checksum of its record.
     prev: String,
+    /// The program that made the snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// The version of the state.
+    v: u32,
 }
 
 /// A snapshot whose checksums are right.
@@ -28,6 +34,9 @@ struct Header {
 pub(crate) struct Snapshot {
     pub(crate) journal: String,
     pub(crate) start: Start,
+    pub(crate) by: Option<String>,
+    /// The version of the state.
+    pub(crate) version: u32,
     /// The state's JSON.
     pub(crate) state: Vec<u8>,
 }
@@ -43,6 +52,7 @@ pub(crate) fn publish(
     names: &Names,
     journal: &str,
     (seq, record): (Seq, Chain),
+    schema: &Schema,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     check: impl FnOnce(&Snapshot) -> Result<(), MiniStateError>,
 ) -> Result<(), MiniStateError> {
@@ -52,6 +62,8 @@ pub(crate) fn publish(
         journal: journal.to_string(),
         snapshot: seq,
         prev: record.to_string(),
+        by: schema.by(),
+        v: schema.state,
     };
     write_file(storage, &temporary, &header, write)
         .map_err(MiniStateError::io("writing a snapshot to", &temporary))?;
@@ -148,5 +160,6 @@ pub(crate) fn read(storage: &dyn Storage, path: &Path) -> Result<Snapshot, MiniS
     content.truncate(start + state_bytes);
     content.drain(..start);
     let start = Start { seq: header.snapshot, record, path: path.to_path_buf() };
-    Ok(Snapshot { journal: header.journal, start, state: content })
+    let Header { journal, by, v: version, .. } = header;
+    Ok(Snapshot { journal, start, by, version, state: content })
 }

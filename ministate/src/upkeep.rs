@@ -43,7 +43,7 @@ impl Upkeep {
             return Ok(());
         }
         let (state, record) = recovery::state_at::<S, M>(storage, names, opened, seq)?;
-        publish(storage, names, &identity, (seq, record), &state)
+        publish::<S, M>(storage, names, &identity, (seq, record), &state)
     }
 
     pub(crate) fn compact(&self) -> Result<Compaction, MiniStateError> {
@@ -67,15 +67,19 @@ impl Upkeep {
 
 /// Writes the state at a point of the history into a file, reads it back, and gives the file its
 /// name.
-pub(crate) fn publish<S: Serialize + DeserializeOwned>(
+pub(crate) fn publish<S, M>(
     storage: &dyn Storage,
     names: &Names,
     identity: &str,
     point: (Seq, Chain),
     state: &S,
-) -> Result<(), MiniStateError> {
+) -> Result<(), MiniStateError>
+where
+    S: Serialize + DeserializeOwned,
+    M: Mutator<S>,
+{
     unsayable::find(state).map_err(|reason| MiniStateError::Refused { reason })?;
     let write = |out: &mut dyn Write| Ok(serde_json::to_writer(out, state)?);
-    let check = |read: &Snapshot| recovery::decode::<S>(read).map(drop);
-    snapshot::publish(storage, names, identity, point, write, check)
+    let check = |read: &Snapshot| recovery::decode::<S, M>(read).map(drop);
+    snapshot::publish(storage, names, identity, point, &M::__schema(), write, check)
 }

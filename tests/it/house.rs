@@ -23,14 +23,16 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 18] = [
     "storage",
+    "json",
     "schema",
     "record",
     "error",
     "mutation",
     "unsayable",
     "fidelity",
+    "schema_lock",
     "journal",
     "snapshot",
     "recovery",

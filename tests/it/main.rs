@@ -19,6 +19,8 @@ mod one_writer;
 mod poison;
 mod power_cuts;
 mod published_api;
+mod schema_lock;
 mod snapshots;
+mod state_versions;
 mod torn_tail;
 mod upcasting;

@@ -120,11 +120,3 @@ fn the_same_program_begins_no_new_segment() {
     let names: Vec<String> = segments(&disk).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names.iter().filter(|name| name.ends_with(".jsonl")).count(), 1, "{names:?}");
 }
-
-#[test]
-fn every_readable_version_is_known_and_no_other() {
-    type Op = second_release::Op;
-    let reads = |name, version| <Op as Mutator<Total>>::__reads(name, version);
-    assert!(reads("add", 1) && reads("add", 2) && reads("clear", 1));
-    assert!(!reads("add", 3) && !reads("clear", 2) && !reads("other", 1));
-}

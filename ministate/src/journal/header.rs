@@ -45,7 +45,7 @@ impl Header {
             journal,
             first: after.seq + 1,
             prev: after.record.to_string(),
-            by: schema.program.map(|(name, version)| format!("{name} {version}")),
+            by: schema.by(),
             ops: schema.operations.iter().map(|tag| (tag.name.to_string(), tag.version)).collect(),
         }
     }

@@ -8,7 +8,8 @@
 use std::io;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, VariantAccess,
+    Visitor,
 };
 use serde::ser::{
     Error as _, Impossible, Serialize, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -32,9 +33,18 @@ pub(super) fn decode_variant<M: DeserializeOwned>(
     payload: &[u8],
 ) -> Result<M, DecodeError> {
     let mut content = serde_json::Deserializer::from_slice(payload);
-    let mutation = M::deserialize(Variant { index, content: &mut content })?;
+    let mutation = variant_of(index, &mut content)?;
     content.end()?;
     Ok(mutation)
+}
+
+/// The variant at `index`, with the content that `content` gives.
+pub(crate) fn variant_of<'de, M, D>(index: u32, content: D) -> Result<M, D::Error>
+where
+    M: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    M::deserialize(Variant { index, content })
 }
 
 /// Reads the payload of an old version, or of an operation that the enum no longer has.
@@ -45,15 +55,15 @@ pub fn decode_content<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeEr
 const NOT_EXTERNALLY_TAGGED: &str =
     "the enum is not in serde's default form; remove its `tag`, `content`, `untagged` or `into`";
 
-struct Variant<'a, 'de> {
+struct Variant<D> {
     index: u32,
-    content: &'a mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+    content: D,
 }
 
-impl<'de> Deserializer<'de> for Variant<'_, 'de> {
-    type Error = Error;
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Variant<D> {
+    type Error = D::Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, D::Error> {
         Err(de::Error::custom(NOT_EXTERNALLY_TAGGED))
     }
 
@@ -62,7 +72,7 @@ impl<'de> Deserializer<'de> for Variant<'_, 'de> {
         _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, D::Error> {
         visitor.visit_enum(self)
     }
 
@@ -72,11 +82,11 @@ impl<'de> Deserializer<'de> for Variant<'_, 'de> {
     }
 }
 
-impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
+impl<'de, D: Deserializer<'de>> EnumAccess<'de> for Variant<D> {
+    type Error = D::Error;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), D::Error> {
         // By index, not by name: serde's derive knows the name that its attributes give the
         // variant, and the index saves asking for it.
         let index = de::value::U32Deserializer::new(self.index);
@@ -84,18 +94,18 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
     }
 }
 
-impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
-    type Error = Error;
+impl<'de, D: Deserializer<'de>> VariantAccess<'de> for Variant<D> {
+    type Error = D::Error;
 
-    fn unit_variant(self) -> Result<(), Error> {
-        de::Deserialize::deserialize(self.content)
+    fn unit_variant(self) -> Result<(), D::Error> {
+        Deserialize::deserialize(self.content)
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, D::Error> {
         seed.deserialize(self.content)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
         self.content.deserialize_tuple(len, visitor)
     }
 
@@ -103,7 +113,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, D::Error> {
         self.content.deserialize_struct("", fields, visitor)
     }
 }

@@ -6,12 +6,12 @@ mod upcast;
 
 use std::error::Error;
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 
 pub use bounds::{Data, IntoOutput, NoOutput, no_output};
 pub use dispatch::decode_content;
+pub(crate) use dispatch::variant_of;
 pub use upcast::{Upcast, Upcasted, try_upcasted, upcasted};
 
 /// The name and version that an operation bears in the journal.
@@ -23,26 +23,50 @@ pub struct Tag {
     pub version: u32,
 }
 
-/// What a program writes: the tag of each of its operations, in the order of their names.
+/// An operation in the versions that a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readable {
+    /// What the journal calls the operation.
+    pub name: &'static str,
+    /// The first version that is read.
+    pub oldest: u32,
+    /// The last version that is read.
+    pub newest: u32,
+}
+
+/// What a program writes and reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
     /// Name and version of the crate that declares the operations, for people who read a journal.
     pub program: Option<(&'static str, &'static str)>,
-    /// What the program writes.
+    /// The tag that each operation is written with, in the order of their names.
     pub operations: &'static [Tag],
+    /// All that is read: operations of today, their older versions and aliases, retired ones.
+    pub readable: &'static [Readable],
+    /// The version that the state is written with.
+    pub state: u32,
+    /// The first version of the state that is read.
+    pub oldest_state: u32,
 }
 
 impl Schema {
     /// A mutator written by hand: its records bear no tag.
-    pub const UNTAGGED: Schema = Schema { program: None, operations: &[] };
+    pub const UNTAGGED: Schema =
+        Schema { program: None, operations: &[], readable: &[], state: 1, oldest_state: 1 };
+
+    /// Whether records of the operation in this version are read.
+    pub(crate) fn reads(&self, name: &str, version: u32) -> bool {
+        let includes = |known: &Readable| (known.oldest..=known.newest).contains(&version);
+        self.readable.iter().any(|known| known.name == name && includes(known))
+    }
+
+    /// The program, as files name it.
+    pub(crate) fn by(&self) -> Option<String> {
+        self.program.map(|(name, version)| format!("{name} {version}"))
+    }
 }
 
-/// Whether one of the operations, each with the versions that a program reads, is this one.
-pub fn is_known(known: &[(&str, RangeInclusive<u32>)], name: &str, version: u32) -> bool {
-    known.iter().any(|(tag, versions)| *tag == name && versions.contains(&version))
-}
-
-/// Why the payload of a sound record is not a mutation of this program.
+/// Why sound bytes are not a mutation, or a state, of this program.
 #[derive(Debug)]
 pub struct DecodeError(Cause);
 
@@ -56,6 +80,8 @@ enum Cause {
     Untagged,
     /// The payload is not of the operation's shape.
     Payload(serde_json::Error),
+    /// The program has no such version of the state.
+    UnknownState(u32),
     /// A step that reads an old version as a newer one gave up.
     Upcast(Box<dyn Error + Send + Sync>),
 }
@@ -64,6 +90,16 @@ impl DecodeError {
     /// No operation of the program bears this tag.
     pub fn unknown(tag: Option<(&str, u32)>) -> Self {
         Self(if tag.is_some() { Cause::Unknown } else { Cause::Untagged })
+    }
+
+    /// Whether a fallible hop gave up.
+    pub(crate) fn is_upcast(&self) -> bool {
+        matches!(self.0, Cause::Upcast(_))
+    }
+
+    /// The program does not read the state in this version.
+    pub fn unknown_state(version: u32) -> Self {
+        Self(Cause::UnknownState(version))
     }
 
     /// A fallible hop from an old version towards the current one returned this error.
@@ -88,7 +124,10 @@ impl fmt::Display for DecodeError {
             Cause::Untagged => {
                 f.write_str("the record names no operation, but this program's mutator is derived")
             }
-            Cause::Payload(_) => f.write_str("its payload has another shape"),
+            Cause::UnknownState(version) => {
+                write!(f, "this program does not read version {version} of the state")
+            }
+            Cause::Payload(_) => f.write_str("it has another shape"),
             Cause::Upcast(_) => f.write_str("it could not be read as the current version"),
         }
     }
@@ -97,7 +136,7 @@ impl fmt::Display for DecodeError {
 impl Error for DecodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Cause::Unknown | Cause::Tagged | Cause::Untagged => None,
+            Cause::Unknown | Cause::Tagged | Cause::Untagged | Cause::UnknownState(_) => None,
             Cause::Payload(error) => Some(error),
             Cause::Upcast(error) => Some(&**error),
         }

@@ -62,6 +62,42 @@ pub(super) enum VaultOp {
     Take(Take),
 }
 
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct Safe {
+    cents: u128,
+}
+
+impl Safe {
+    const fn add(&mut self, by: u128) {
+        self.cents = self.cents.wrapping_add(by);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct SafeV1 {
+    cents: u64,
+}
+
+impl From<SafeV1> for Safe {
+    fn from(old: SafeV1) -> Self {
+        Self { cents: old.cents.into() }
+    }
+}
+
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, ministate::Mutations)]
+#[mutations(
+    state = Safe,
+    state_version = 2,
+    state_from(1 = SafeV1),
+    lock = "schema/safe.lock.jsonl",
+    pin_handlers,
+    retired(tag = "gone", versions = 1..=1, drop),
+    reserved("never")
+)]
+pub(super) enum SafeOp {
+    Add { by: u128 },
+}
+
 #[test]
 fn generated_code_is_not_noticed() {
     let mut vault = Vault(0);

@@ -1,0 +1,204 @@
+//! What does a type look like in JSON? Its shape and samples of it, by asking its `Deserialize`.
+//!
+//! serde's derives say what they take by the calls that they make, and what they lack by the errors
+//! that they return. So a type is fed made-up values again and again, each time with what the
+//! errors before have taught, until all its variants and fields are known.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::json::Json;
+
+use super::feeder::{Fed, Feeder, Plan, Session, Unfed, Wanted};
+
+/// Reads a value from the feeder, and throws it away.
+pub(super) type Ask<'a> = dyn Fn(Feeder<'_, '_>) -> Result<(), Unfed> + 'a;
+
+/// What is known of a type.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) shape: Json,
+    /// JSON texts that the type takes: each variant of each enum, the largest and the smallest
+    /// values.
+    pub(super) samples: Vec<Json>,
+    /// Further names of fields, with the name that is written.
+    pub(super) aliases: Vec<(&'static str, &'static str)>,
+    /// What has been learnt, for values that JSON cannot say.
+    plan: Plan,
+    floats: usize,
+    nested_options: usize,
+}
+
+/// A type that did not answer.
+#[derive(Debug)]
+pub(super) struct Silent {
+    /// Where in it, such as `limits.upper`.
+    pub(super) place: String,
+    pub(super) why: Unfed,
+}
+
+/// More questions than this, and the type is not one that can be asked.
+const RUNS: usize = 10_000;
+
+/// How many values are tried at one place.
+const CANDIDATES: usize = 32;
+
+/// Asks a type. `canonical` makes of a sample what would be written for its value.
+pub(super) fn interrogate(
+    ask: &Ask<'_>,
+    canonical: &dyn Fn(Json) -> Json,
+) -> Result<Answer, Silent> {
+    let mut plan = Plan::default();
+    let Explored { choices, fields } = explore(&mut plan, ask)?;
+    for (field, choices) in fields {
+        let left_out = Some(field.clone());
+        let mut without = Plan { choices, left_out, ..plan.clone() };
+        if settle(&mut without, ask).is_ok() {
+            plan.optional.insert(field);
+        }
+    }
+    let mut answer = Answer {
+        shape: leaf("unknown"),
+        samples: Vec::new(),
+        aliases: plan.aliases.iter().map(|((_, alias), name)| (*alias, *name)).collect(),
+        plan: plan.clone(),
+        floats: 0,
+        nested_options: 0,
+    };
+    for choices in choices {
+        plan.choices = choices;
+        let fed = settle(&mut plan, ask)?;
+        let sample = canonical(parsed(&fed.json));
+        // What is known already is another name of a variant.
+        if !answer.samples.contains(&sample) {
+            answer.samples.push(sample);
+            answer.shape = merged(answer.shape, fed.shape);
+            answer.floats = answer.floats.max(fed.floats);
+            answer.nested_options = answer.nested_options.max(fed.nested_options);
+        }
+    }
+    let small = Plan { wanted: Wanted::Small, candidates: BTreeMap::new(), ..answer.plan.clone() };
+    let sample = canonical(parsed(&settle(&mut { small }, ask)?.json));
+    if !answer.samples.contains(&sample) {
+        answer.samples.push(sample);
+    }
+    Ok(answer)
+}
+
+impl Answer {
+    /// The type's values that JSON may have no words for, one after the other: `ask` gets each.
+    pub(super) fn feed_unsayable(&self, mut ask: impl FnMut(Feeder<'_, '_>)) {
+        let floats = (0..self.floats).map(Wanted::NotANumber);
+        for wanted in floats.chain((0..self.nested_options).map(Wanted::SomeNone)) {
+            let plan = Plan { wanted, ..self.plan.clone() };
+            ask(Session::new(&plan).feeder());
+        }
+    }
+}
+
+/// What there is to ask for.
+struct Explored {
+    /// Choices of variants that together meet every variant of every enum.
+    choices: Vec<BTreeMap<String, usize>>,
+    /// The fields of every struct, each with choices that lead there.
+    fields: BTreeMap<(String, &'static str), BTreeMap<String, usize>>,
+}
+
+fn explore(plan: &mut Plan, ask: &Ask<'_>) -> Result<Explored, Silent> {
+    let mut explored = Explored { choices: Vec::new(), fields: BTreeMap::new() };
+    let mut met = BTreeSet::new();
+    let mut open = VecDeque::from([BTreeMap::new()]);
+    while let Some(choices) = open.pop_front() {
+        plan.choices = choices.clone();
+        let fed = settle(plan, ask)?;
+        for (place, variants, chosen) in fed.enums {
+            met.insert((place.clone(), chosen));
+            for variant in 0..variants.len() {
+                if met.insert((place.clone(), variant)) {
+                    let mut choices = choices.clone();
+                    choices.insert(place.clone(), variant);
+                    open.push_back(choices);
+                }
+            }
+        }
+        for field in fed.fields {
+            explored.fields.entry(field).or_insert_with(|| choices.clone());
+        }
+        explored.choices.push(choices);
+    }
+    plan.choices = BTreeMap::new();
+    explored.fields.retain(|field, _| !plan.aliases.contains_key(field));
+    Ok(explored)
+}
+
+/// Feeds the type until it takes what it gets, and adds to the plan what its refusals teach.
+fn settle(plan: &mut Plan, ask: &Ask<'_>) -> Result<Fed, Silent> {
+    for _ in 0..RUNS {
+        let mut session = Session::new(plan);
+        let result = ask(session.feeder());
+        let (last_choice, last_field) = (session.last_choice.take(), session.last_field.take());
+        let escape = session.escape.take();
+        let why = match result {
+            Ok(()) => return Ok(session.into_fed()),
+            Err(why) => why,
+        };
+        let place = last_choice.clone().unwrap_or_default();
+        let learnt = match (&why, last_field, last_choice, escape) {
+            (Unfed::Duplicate(name), Some((of, given)), _, _) if *name == given => {
+                plan.ahead.insert((of, given))
+            }
+            (Unfed::Duplicate(name), Some((of, given)), _, _) => {
+                plan.aliases.insert((of, given), name).is_none()
+            }
+            (Unfed::Recursive, _, _, Some((place, name))) => {
+                plan.recursive.insert(place, name).is_none()
+            }
+            (Unfed::Other(_), _, Some(place), _) => {
+                let candidate = plan.candidates.entry(place).or_default();
+                *candidate += 1;
+                *candidate < CANDIDATES
+            }
+            (
+                Unfed::Duplicate(_)
+                | Unfed::Missing(_)
+                | Unfed::Recursive
+                | Unfed::Opaque
+                | Unfed::Other(_),
+                ..,
+            ) => false,
+        };
+        if !learnt {
+            return Err(Silent { place, why });
+        }
+    }
+    let why = Unfed::Other("it turns down all that it is given".to_string());
+    Err(Silent { place: String::new(), why })
+}
+
+/// One shape of two of the same type, of which each may know variants that the other does not.
+fn merged(one: Json, other: Json) -> Json {
+    match (one, other) {
+        (Json::Object(mut one), Json::Object(other)) => {
+            for (key, value) in other {
+                match one.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, known)) => *known = merged(known.clone(), value),
+                    None => one.push((key, value)),
+                }
+            }
+            one.sort();
+            Json::Object(one)
+        }
+        (Json::Array(one), Json::Array(other)) if one.len() == other.len() => {
+            Json::Array(one.into_iter().zip(other).map(|(one, other)| merged(one, other)).collect())
+        }
+        (one, other) if one == leaf("unknown") => other,
+        (one, _) => one,
+    }
+}
+
+fn leaf(name: &str) -> Json {
+    Json::of_text(name)
+}
+
+fn parsed(json: &str) -> Json {
+    Json::parse(json.as_bytes()).expect("the feeder writes JSON")
+}
