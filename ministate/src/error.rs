@@ -230,6 +230,14 @@ impl MiniStateError {
         let operation = tag.map(operation_name);
         MiniStateError::Undecodable { at, seq, operation, source: Arc::new(source) }
     }
+
+    /// A record of several mutations whose checksum is right, and whose members are not.
+    pub(crate) fn malformed(at: Position, seq: u64) -> MiniStateError {
+        use serde::de::Error;
+        let what = "the members of the record are not written as they should be";
+        let source = DecodeError::from(serde_json::Error::custom(what));
+        MiniStateError::undecodable(at, seq, None, source)
+    }
 }
 
 /// The name of an operation as messages have it: `deposit@2`.

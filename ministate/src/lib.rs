@@ -67,6 +67,7 @@
 //! | choices | [`Options`] |
 //! | what the start found | [`recovery`](StateManager::recovery) |
 //! | a faster next start | [`create_snapshot`](StateManager::create_snapshot) |
+//! | which old versions are still needed | [`usage`](StateManager::usage) |
 //! | less on the disk | [`compact`](StateManager::compact) |
 //! | the end | [`close`](StateManager::close) |
 //!
@@ -90,6 +91,7 @@ mod mutation;
 mod commit;
 mod upkeep;
 mod compaction;
+mod usage;
 mod recovery;
 mod schema_lock;
 mod snapshot;
@@ -157,6 +159,7 @@ pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;
 pub use recovery::{Progress, Recovery, TornTail};
+pub use usage::{OperationUsage, Usage};
 
 /// Documents that belong to the crate, for reading.
 pub mod _documentation {

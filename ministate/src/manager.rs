@@ -21,6 +21,7 @@ use crate::record::Body;
 use crate::recovery::{self, Recovered, Recovery, TornTail};
 use crate::storage::{Lock, Storage};
 use crate::upkeep::{self, Upkeep};
+use crate::usage::Usage;
 
 /// A state in memory whose every change is in a journal on disk.
 ///
@@ -351,6 +352,29 @@ where
     /// As [`compact`](Self::compact).
     pub fn blocking_compact(&self) -> Result<Compaction, MiniStateError> {
         self.upkeep.compact()
+    }
+
+    /// Counts the operations in the journal by their tags and versions, and says which of the old
+    /// versions that this program reads are no longer needed for it.
+    ///
+    /// Reads the whole journal, on the runtime's pool for blocking work; nobody waits for it but
+    /// snapshots and compactions.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniStateError::Io), and all that reading a journal can find.
+    pub async fn usage(&self) -> Result<Usage, MiniStateError> {
+        let (upkeep, seq) = (Arc::clone(&self.upkeep), self.sequence());
+        ground::run(move || upkeep.usage(&M::__schema(), seq)).await
+    }
+
+    /// [`usage`](Self::usage) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`usage`](Self::usage).
+    pub fn blocking_usage(&self) -> Result<Usage, MiniStateError> {
+        self.upkeep.usage(&M::__schema(), self.sequence())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::{MiniStateError, Position, RejectedSnapshot, operation_name};
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::mutation::{Mutator, Reply};
 use crate::record::{Chain, Member, Record, Seq};
-use crate::schema::{self, DecodeError};
+use crate::schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 
@@ -280,7 +280,8 @@ where
     let mut segment = Position { file: PathBuf::new(), line: 0, byte: 0 };
     let mut visit = |record: &Record<'_>, at: &Position| {
         for (seq, member) in (record.head.seq..).zip(record.members()) {
-            let (tag, payload) = member.ok_or_else(|| unreadable(at, seq))?;
+            let (tag, payload) =
+                member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
             replay_one::<S, M>((tag, payload), seq, at, state)?;
             progress.replayed += 1;
         }
@@ -317,13 +318,6 @@ where
         // The operation was retired, and its records are to have no effect.
         None => Ok(()),
     }
-}
-
-fn unreadable(at: &Position, seq: Seq) -> MiniStateError {
-    use serde::de::Error;
-    let what = "the members of the record are not written as they should be";
-    let source = DecodeError::from(serde_json::Error::custom(what));
-    MiniStateError::undecodable(at.clone(), seq, None, source)
 }
 
 /// Applies a mutation; where its handler panics, returns what the panic said.

@@ -9,7 +9,7 @@ use crate::error::{MiniStateError, Position};
 use crate::journal::{self, Names, Start};
 use crate::record::{self, Chain, Seq};
 use crate::schema::Schema;
-use crate::storage::{self, Storage, StorageFile};
+use crate::storage::{self, Access, Storage, StorageFile};
 
 /// What the first line of a snapshot says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub(crate) struct Snapshot {
     /// The state's JSON.
     pub(crate) state: Vec<u8>,
 }
+
+/// More than any header has.
+const HEADER_BYTES_MAX: u64 = 64 * 1024;
 
 /// How much of the state is gathered before it is written.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -128,13 +131,24 @@ impl Write for Out<'_> {
     }
 }
 
+/// The version of the state in a snapshot, of which only the header is read.
+pub(crate) fn version(storage: &dyn Storage, path: &Path) -> Result<u32, MiniStateError> {
+    let doing = "reading the snapshot";
+    let mut beginning = Vec::new();
+    let file = storage.open(path, Access::Read).map_err(MiniStateError::io(doing, path))?;
+    file.len()
+        .and_then(|bytes| {
+            storage::read_range(&*file, 0, bytes.min(HEADER_BYTES_MAX), &mut beginning)
+        })
+        .map_err(MiniStateError::io(doing, path))?;
+    let line = memchr::memchr(b'\n', &beginning).map_or(&[][..], |end| &beginning[..end]);
+    let parsed: Option<(Header, Chain)> = journal::object_of(line, path)?;
+    parsed.map(|(header, _)| header.v).ok_or_else(|| unsound(path, 1, 0))
+}
+
 /// Reads a snapshot, and refuses one that is not what was written.
 pub(crate) fn read(storage: &dyn Storage, path: &Path) -> Result<Snapshot, MiniStateError> {
-    let unsound = |line, byte| MiniStateError::Corrupt {
-        at: Position { file: path.to_path_buf(), line, byte },
-        seq: 0,
-        what: "the snapshot is not what was written",
-    };
+    let unsound = |line, byte| unsound(path, line, byte);
     let mut content = storage::read_all(storage, path)
         .map_err(MiniStateError::io("reading the snapshot", path))?;
     let header_bytes = memchr::memchr(b'\n', &content).ok_or_else(|| unsound(1, 0))?;
@@ -162,4 +176,12 @@ pub(crate) fn read(storage: &dyn Storage, path: &Path) -> Result<Snapshot, MiniS
     let start = Start { seq: header.snapshot, record, path: path.to_path_buf() };
     let Header { journal, by, v: version, .. } = header;
     Ok(Snapshot { journal, start, by, version, state: content })
+}
+
+fn unsound(path: &Path, line: u64, byte: u64) -> MiniStateError {
+    MiniStateError::Corrupt {
+        at: Position { file: path.to_path_buf(), line, byte },
+        seq: 0,
+        what: "the snapshot is not what was written",
+    }
 }

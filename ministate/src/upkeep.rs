@@ -12,9 +12,11 @@ use crate::journal::{Names, Opened};
 use crate::mutation::Mutator;
 use crate::record::{Chain, Seq};
 use crate::recovery;
+use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 use crate::unsayable;
+use crate::usage::{self, Usage};
 
 /// The files beside the active segment.
 #[derive(Debug)]
@@ -51,6 +53,13 @@ impl Upkeep {
         let opened = Opened::sealed(&self.storage, &self.names)?;
         let (kept, disposal) = (self.snapshots_kept, self.disposal);
         compaction::compact(&*self.storage, &self.names, &opened, kept, disposal)
+    }
+
+    /// Counts what the journal holds through `seq`.
+    pub(crate) fn usage(&self, schema: &Schema, seq: Seq) -> Result<Usage, MiniStateError> {
+        // So that compaction does not put away what is being read.
+        let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        usage::count(&self.storage, &self.names, schema, seq)
     }
 
     /// The state through `seq`, from the journal, while nobody writes.

@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "storage",
     "json",
     "schema",
@@ -37,6 +37,7 @@ const ORDER: [&str; 18] = [
     "snapshot",
     "recovery",
     "compaction",
+    "usage",
     "upkeep",
     "options",
     "commit",

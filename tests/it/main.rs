@@ -24,3 +24,4 @@ mod snapshots;
 mod state_versions;
 mod torn_tail;
 mod upcasting;
+mod usage;

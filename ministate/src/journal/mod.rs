@@ -134,6 +134,23 @@ impl Opened {
         Opened::open(storage, names, Files { active: false, next: false, ..files })
     }
 
+    /// Opens the journal beside its writer. What is durable may be read, and no further.
+    pub(crate) fn live(
+        storage: &Arc<dyn Storage>,
+        names: &Names,
+    ) -> Result<Opened, MiniStateError> {
+        let mut files = Files::list(&**storage, names)?;
+        loop {
+            let opened = Opened::open(storage, names, files.clone());
+            // A segment that is being sealed changes its name, and the next one takes it over.
+            let now = Files::list(&**storage, names)?;
+            if now.has_segments_of(&files) {
+                return opened;
+            }
+            files = now;
+        }
+    }
+
     fn open(
         storage: &Arc<dyn Storage>,
         names: &Names,
@@ -159,6 +176,16 @@ impl Opened {
     /// The snapshots, the newest first.
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = (Seq, &PathBuf)> {
         self.files.snapshots.iter().rev().map(|(seq, path)| (*seq, path))
+    }
+
+    /// The beginning of what the journal holds.
+    pub(crate) fn beginning(&self) -> Start {
+        match self.segments.first() {
+            Some(Segment { path, header, .. }) => {
+                Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
+            }
+            None => Start { seq: 0, record: Chain::START, path: self.names.active() },
+        }
     }
 
     /// The first mutation that is in the journal; 1 where there is none yet.
@@ -310,7 +337,7 @@ fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {
 }
 
 /// The files of a journal.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Files {
     sealed: BTreeMap<Seq, PathBuf>,
     snapshots: BTreeMap<Seq, PathBuf>,
@@ -338,6 +365,11 @@ impl Files {
             }
         }
         Ok(files)
+    }
+
+    fn has_segments_of(&self, other: &Files) -> bool {
+        let segments = |files: &Files| (files.sealed.clone(), files.active, files.next);
+        segments(self) == segments(other)
     }
 
     /// Opens the segments in the order of history.

@@ -1,5 +1,6 @@
 //! Reads one segment line by line, each verified, and finds where its sound part ends.
 
+use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
@@ -222,8 +223,20 @@ impl Lines {
     fn read_chunk(&mut self) -> Result<bool, MiniStateError> {
         let from = self.position.byte + (self.buffer.len() - self.start) as u64;
         let to = self.file_bytes.min(from + CHUNK_BYTES as u64);
+        let before = self.buffer.len();
         storage::read_range(&*self.file, from, to, &mut self.buffer)
+            .or_else(|error| self.accept_a_shorter_file(error))
             .map_err(MiniStateError::io("reading", &self.position.file))?;
-        Ok(to > from)
+        Ok(self.buffer.len() > before)
+    }
+
+    /// The writer of a live segment cuts its fill when it seals it: no data is behind that.
+    fn accept_a_shorter_file(&mut self, error: io::Error) -> io::Result<()> {
+        let bytes = self.file.len()?;
+        if error.kind() != io::ErrorKind::UnexpectedEof || bytes >= self.file_bytes {
+            return Err(error);
+        }
+        self.file_bytes = bytes;
+        Ok(())
     }
 }

@@ -1,0 +1,121 @@
+//! Which operations does a journal hold, and which of a program's old versions can go?
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::error::{MiniStateError, Position, operation_name};
+use crate::journal::{Names, Opened, Through};
+use crate::record::{Record, Seq};
+use crate::schema::Schema;
+use crate::snapshot;
+use crate::storage::Storage;
+
+/// What the files of a journal hold, from [`StateManager::usage`](crate::StateManager::usage).
+///
+/// What compaction has put away, and backups, are not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The operations in the order of their names and versions; empty for a mutator written by
+    /// hand.
+    pub operations: Vec<OperationUsage>,
+    /// The versions of the state in the snapshots, ascending.
+    pub states: Vec<u32>,
+    /// What the program can read, and this journal does not need: `deposit@1`, or `version 1 of
+    /// the state`. The program does not write it, no record holds it, and no segment was begun by
+    /// a program that wrote it. Its types and conversions are no longer needed for this directory.
+    pub unneeded: Vec<String>,
+}
+
+/// How often an operation occurs in one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperationUsage {
+    /// The tag.
+    pub name: String,
+    /// The version.
+    pub version: u32,
+    /// How many mutations there are.
+    pub mutations: u64,
+    /// The first of them; `None` where a program said that it would write some, and did not.
+    pub first: Option<u64>,
+    /// The last of them.
+    pub last: Option<u64>,
+}
+
+/// Counts what the journal holds through `last`, which is durable.
+pub(crate) fn count(
+    storage: &Arc<dyn Storage>,
+    names: &Names,
+    schema: &Schema,
+    last: Seq,
+) -> Result<Usage, MiniStateError> {
+    let opened = Opened::live(storage, names)?;
+    let beginning = opened.beginning();
+    let mut found: BTreeMap<(String, u32), OperationUsage> = BTreeMap::new();
+    for (_, header) in opened.headers_behind(&beginning) {
+        for (name, version) in &header.ops {
+            entry(&mut found, name, *version);
+        }
+    }
+    let mut states: Vec<u32> = opened
+        .snapshots()
+        .map(|(_, path)| snapshot::version(&**storage, path))
+        .collect::<Result<_, _>>()?;
+    states.sort_unstable();
+    states.dedup();
+    let mut visit = |record: &Record<'_>, at: &Position| {
+        for (seq, member) in (record.head.seq..).zip(record.members()) {
+            let (tag, _) = member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
+            let Some((name, version)) = tag else { continue };
+            let usage = entry(&mut found, name, version);
+            usage.mutations += 1;
+            usage.first.get_or_insert(seq);
+            usage.last = Some(seq);
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    opened.read(&beginning, Through::Seq(last), &mut visit)?;
+    let unneeded = unneeded(schema, &found, &states);
+    Ok(Usage { operations: found.into_values().collect(), states, unneeded })
+}
+
+fn entry<'a>(
+    found: &'a mut BTreeMap<(String, u32), OperationUsage>,
+    name: &str,
+    version: u32,
+) -> &'a mut OperationUsage {
+    let unused = || OperationUsage {
+        name: name.to_string(),
+        version,
+        mutations: 0,
+        first: None,
+        last: None,
+    };
+    found.entry((name.to_string(), version)).or_insert_with(unused)
+}
+
+fn unneeded(
+    schema: &Schema,
+    found: &BTreeMap<(String, u32), OperationUsage>,
+    states: &[u32],
+) -> Vec<String> {
+    let written = |name: &str, version: u32| {
+        schema.operations.iter().any(|tag| (tag.name, tag.version) == (name, version))
+    };
+    let mut unneeded = Vec::new();
+    for known in schema.readable {
+        for version in known.oldest..=known.newest {
+            let key = (known.name.to_string(), version);
+            if !written(known.name, version) && !found.contains_key(&key) {
+                unneeded.push(operation_name((known.name, version)));
+            }
+        }
+    }
+    unneeded.sort();
+    let old_states = schema.oldest_state..schema.state;
+    let unused = old_states.filter(|version| !states.contains(version));
+    unneeded.extend(unused.map(|version| format!("version {version} of the state")));
+    unneeded
+}
