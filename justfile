@@ -30,6 +30,10 @@ kill rounds="500":
 crash histories="2000000":
     MINISTATE_CRASH_HISTORIES={{histories}} cargo test --release -p ministate-tests -- power_cuts --nocapture
 
+# Long: so many histories that three versions of a schema write in turn.
+schema histories="100000":
+    MINISTATE_SCHEMA_HISTORIES={{histories}} cargo test --release -p ministate-tests -- schema_histories --nocapture
+
 # Ours beside the published ministate 0.1.3 and the disk's floor, interleaved in one run.
 bench *arguments="all":
     cargo run --release -p ministate-benches -- {{arguments}}

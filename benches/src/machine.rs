@@ -62,9 +62,17 @@ pub(crate) fn describe(dir: &Path) -> String {
 
 /// Processor time that this process has used.
 pub(crate) fn processor_time() -> Duration {
-    let ticks = |place| stat(place).unwrap_or_default();
-    // In hundredths of a second, whatever the kernel's own clock.
-    Duration::from_millis(10 * (ticks(14) + ticks(15)))
+    ticks(14) + ticks(15)
+}
+
+/// Processor time that the processes have used which this one started and has waited for.
+pub(crate) fn processor_time_of_children() -> Duration {
+    ticks(16) + ticks(17)
+}
+
+/// A field of /proc/self/stat in hundredths of a second, whatever the kernel's own clock.
+fn ticks(number: usize) -> Duration {
+    Duration::from_millis(10 * stat(number).unwrap_or_default())
 }
 
 fn scheduling() -> &'static str {

@@ -1,7 +1,9 @@
-//! How fast is ministate, beside ministate 0.1 and beside the bare disk of the same machine?
+//! How fast is ministate, beside ministate 0.1 and beside the bare disk of the same machine? And
+//! what does it cost beside serde, at run time and at compile time?
 //!
 //! ```text
 //! cargo run --release -p ministate-benches -- all
+//! cargo run --release -p ministate-benches -- compile
 //! chrt -r 1 target/release/ministate-benches applies --rounds 9    # where others use the machine
 //! ```
 //!
@@ -19,6 +21,8 @@ mod table; // how it is printed
 
 mod applies; // the workloads, from here on
 mod batch;
+mod compile;
+mod decode;
 mod floor; // what the disk allows, for `applies`
 mod journal; // how many records shared a sync
 mod reads;
@@ -65,6 +69,8 @@ fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Re
         Workload::Reads => reads::run(settings, place),
         Workload::Recovery => recovery::run(settings, place),
         Workload::Batch => batch::run(settings, place),
+        Workload::Decode => decode::run(settings, place),
+        Workload::Compile => compile::run(settings, place),
     }
 }
 
@@ -72,38 +78,46 @@ fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Re
 mod tests {
     use super::*;
 
-    /// Every workload runs to its end and says something about both peers.
-    fn smoke(workload: &str) {
+    /// The workload runs to its end and says something about both peers.
+    fn smoke(workload: &str, peers: [&str; 2]) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let dir = dir.path().to_str().expect("its name is text");
-        let line =
-            [workload, "--rounds", "2", "--seconds", "0.02", "--records", "1500", "--dir", dir];
-        let settings =
-            Settings::parse(line.map(String::from).into_iter()).expect("sound arguments");
+        let line = format!("{workload} --rounds 2 --seconds 0.02 --records 1500 --operations 5");
+        let line = line.split(' ').chain(["--dir", dir]).map(String::from);
+        let settings = Settings::parse(line).expect("sound arguments");
         let place = Place::new(settings.dir.as_deref()).expect("a place");
         for workload in settings.workload.each() {
             let report = measure(*workload, &settings, &place).expect("it runs").to_string();
-            assert!(report.contains("ours") && report.contains("seed"), "{report}");
+            assert!(peers.iter().all(|peer| report.contains(peer)), "{report}");
         }
     }
 
     #[test]
     fn applies_run() {
-        smoke("applies");
+        smoke("applies", ["ours", "seed"]);
     }
 
     #[test]
     fn reads_run() {
-        smoke("reads");
+        smoke("reads", ["ours", "seed"]);
     }
 
     #[test]
     fn recovery_runs() {
-        smoke("recovery");
+        smoke("recovery", ["ours", "seed"]);
     }
 
     #[test]
     fn batch_runs() {
-        smoke("batch");
+        smoke("batch", ["ours", "seed"]);
+    }
+    #[test]
+    fn decode_runs() {
+        smoke("decode", ["the line", "its payload"]);
+    }
+
+    #[test]
+    fn compile_runs() {
+        smoke("compile", ["serde alone", "with Mutations"]);
     }
 }

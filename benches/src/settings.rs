@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
-usage: ministate-benches <applies | reads | recovery | batch | all>
-  --rounds N     turns that every peer gets (5)
-  --seconds S    length of one measurement, without its warm-up (0.5)
-  --records N    length of the journals that `recovery` opens (200000)
-  --dir PATH     where the journals are written (target/, below the current directory)";
+usage: ministate-benches <applies | reads | recovery | batch | decode | all | compile>
+  --rounds N       turns that every peer gets (5)
+  --seconds S      length of one measurement, without its warm-up (0.5)
+  --records N      length of the journals that `recovery` opens (200000)
+  --operations N   size of the enum that `compile` checks (200)
+  --dir PATH       where the journals are written (target/, below the current directory)
+`all` leaves out `compile`, which runs cargo and first checks ministate's dependencies.";
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -16,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) measured: Duration,
     pub(crate) records: u64,
+    pub(crate) operations: usize,
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -25,6 +28,8 @@ pub(crate) enum Workload {
     Reads,
     Recovery,
     Batch,
+    Decode,
+    Compile,
 }
 
 #[derive(Debug)]
@@ -36,13 +41,15 @@ impl Selection {
     }
 
     fn named(name: &str) -> Option<Selection> {
-        use Workload::{Applies, Batch, Reads, Recovery};
+        use Workload::{Applies, Batch, Compile, Decode, Reads, Recovery};
         Some(Selection(match name {
             "applies" => &[Applies],
             "reads" => &[Reads],
             "recovery" => &[Recovery],
             "batch" => &[Batch],
-            "all" => &[Applies, Reads, Recovery, Batch],
+            "decode" => &[Decode],
+            "all" => &[Applies, Reads, Recovery, Batch, Decode],
+            "compile" => &[Compile],
             _ => return None,
         }))
     }
@@ -55,6 +62,7 @@ impl Settings {
             rounds: 5,
             measured: Duration::from_millis(500),
             records: 200_000,
+            operations: 200,
             dir: None,
         };
         while let Some(argument) = arguments.next() {
@@ -81,6 +89,10 @@ impl Settings {
                 "--records" => {
                     settings.records =
                         value.parse().ok().filter(|records| *records > 0).ok_or_else(mistake)?;
+                }
+                "--operations" => {
+                    settings.operations =
+                        value.parse().ok().filter(|number| *number > 0).ok_or_else(mistake)?;
                 }
                 "--dir" => settings.dir = Some(PathBuf::from(value)),
                 _ => return Err(format!("there is no flag {argument}")),

@@ -167,10 +167,12 @@ pub mod _documentation {
     pub mod format {}
 }
 
-/// What the derive's generated code uses. Not for anybody else: it changes without notice.
+/// What the derive's generated code and the benches use. Not for anybody else: it changes without
+/// notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::mutation::{Reply, execute};
+    pub use crate::recovery::decode_records;
     pub use crate::schema::{
         Data, DecodeError, IntoOutput, NoOutput, Readable, Schema, Tag, Upcast, Upcasted,
     };

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{MiniStateError, Position, RejectedSnapshot, operation_name};
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::mutation::{Mutator, Reply};
-use crate::record::{Chain, Member, Record, Seq};
+use crate::record::{self, Chain, Member, Record, Seq};
 use crate::schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
@@ -318,6 +318,25 @@ where
         // The operation was retired, and its records are to have no effect.
         None => Ok(()),
     }
+}
+
+/// What recovery does with records before it applies them, for measuring it by itself: decodes the
+/// lines, which follow one with the checksum `previous`. `None` where one of them cannot be.
+pub fn decode_records<S, M>(lines: &[u8], previous: &[u8], mut each: impl FnMut(M)) -> Option<()>
+where
+    M: Mutator<S> + DeserializeOwned,
+{
+    let mut chain = Chain::parse(previous)?;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let record = record::parse_record(&lines[start..end], chain)?;
+        for member in record.members() {
+            let (tag, payload) = member?;
+            M::__decode(tag, payload).ok()?.into_iter().for_each(&mut each);
+        }
+        (chain, start) = (record.chain, end + 1);
+    }
+    Some(())
 }
 
 /// Applies a mutation; where its handler panics, returns what the panic said.

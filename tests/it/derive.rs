@@ -5,6 +5,7 @@
     reason = "handlers own their fields, and a test may panic"
 )]
 
+mod foreign;
 mod generics;
 mod output;
 mod payload;

@@ -19,6 +19,7 @@ mod one_writer;
 mod poison;
 mod power_cuts;
 mod published_api;
+mod schema_histories;
 mod schema_lock;
 mod snapshots;
 mod state_versions;

@@ -662,9 +662,7 @@ fn a_state_that_changed_needs_a_version() {
         let lock = after(&lock, "accept").unwrap().unwrap();
         says(
             &lock,
-            &[
-                r#"{"state":1,"d":{"cents":0},"becomes":{"state":2,"d":{"cents":0,"account":"everyone"}}"#,
-            ],
+            &[r#"{"state":1,"d":{"cents":0},"becomes":{"state":2,"d":{"cents":0,"account":""}}"#],
         );
         assert_eq!(after(&lock, ""), Ok(None));
     });

@@ -13,8 +13,27 @@ pub(super) enum Stop {
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    pub(super) fn literal(&mut self, expected: &[u8]) -> Result<(), Stop> {
-        self.choice([expected]).map(|_| ())
+    /// Skips the literal if it stands here.
+    #[inline(always)]
+    pub(super) fn skip<const N: usize>(&mut self, literal: &[u8; N]) -> bool {
+        match self.0.split_first_chunk() {
+            Some((bytes, rest)) if bytes == literal => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn literal<const N: usize>(&mut self, expected: &[u8; N]) -> Result<(), Stop> {
+        if self.skip(expected) { Ok(()) } else { Err(self.stop(expected)) }
+    }
+
+    /// Why the literal does not stand here.
+    #[cold]
+    fn stop(&self, literal: &[u8]) -> Stop {
+        if literal.starts_with(self.0) { Stop::End } else { Stop::Mismatch }
     }
 
     /// Reads one of the literals, and says which.
@@ -30,17 +49,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a number in its one way of writing: no sign, no leading zero. Something follows it.
+    #[inline(always)]
     pub(super) fn number(&mut self) -> Result<u64, Stop> {
-        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = self.0.split_at(digits);
-        if number.len() > 1 && number[0] == b'0' {
+        let (mut number, mut digits) = (Some(0_u64), 0);
+        while let Some(digit) = self.0.get(digits).map(|byte| byte.wrapping_sub(b'0'))
+            && digit <= 9
+        {
+            number = number.and_then(|number| number.checked_mul(10)?.checked_add(digit.into()));
+            digits += 1;
+        }
+        if digits > 1 && self.0[0] == b'0' {
             return Err(Stop::Mismatch);
         }
-        if rest.is_empty() {
+        if digits == self.0.len() {
             return Err(Stop::End);
         }
-        self.0 = rest;
-        str::from_utf8(number).ok().and_then(|text| text.parse().ok()).ok_or(Stop::Mismatch)
+        self.0 = &self.0[digits..];
+        number.filter(|_| digits > 0).ok_or(Stop::Mismatch)
     }
 
     pub(super) fn take(&mut self, bytes: u64) -> Result<&'a [u8], Stop> {
@@ -50,61 +75,60 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// Reads a text without escapes up to its closing quote.
-    fn text(&mut self, allowed: impl Fn(u8) -> bool) -> Result<&'a str, Stop> {
-        let length = self.0.iter().take_while(|byte| allowed(**byte)).count();
-        let (text, rest) = self.0.split_at(length);
-        match rest.first() {
-            None => Err(Stop::End),
-            Some(b'"') => {
-                self.0 = &rest[1..];
-                str::from_utf8(text).map_err(|_| Stop::Mismatch)
-            }
-            Some(_) => Err(Stop::Mismatch),
-        }
+    /// Reads the name of an operation and its closing quote.
+    #[inline(always)]
+    fn name(&mut self) -> Result<&'a str, Stop> {
+        let ends = |byte: &u8| !IS_OF_A_NAME[usize::from(*byte)];
+        let length = self.0.iter().position(ends).ok_or(Stop::End)?;
+        let (name, rest) = self.0.split_at(length);
+        self.0 = rest;
+        self.literal(b"\"")?;
+        str::from_utf8(name).map_err(|_| Stop::Mismatch)
     }
 
     /// Reads what stands between `"at":"` and `"len":`.
-    pub(super) fn time_and_contents(&mut self) -> Result<(&'a str, Contents<'a>), Stop> {
-        let at = self.time()?;
-        self.literal(b",")?;
-        if let Some(rest) = self.0.strip_prefix(br#""n":"#) {
-            self.0 = rest;
+    #[inline(always)]
+    pub(super) fn time_and_contents(&mut self) -> Result<Contents<'a>, Stop> {
+        self.time()?;
+        if self.skip(br#""n":"#) {
             let mutations = self.number()?;
             if mutations == 0 {
                 return Err(Stop::Mismatch);
             }
             self.literal(b",")?;
-            return Ok((at, Contents::Several(mutations)));
+            return Ok(Contents::Several(mutations));
         }
         if br#""n":"#.starts_with(self.0) {
             return Err(Stop::End);
         }
-        Ok((at, Contents::One(self.tag()?)))
+        Ok(Contents::One(self.tag()?))
     }
 
-    /// Reads a time stamp and its closing quote. Its value is for people, its form is fixed.
-    fn time(&mut self) -> Result<&'a str, Stop> {
-        const FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
-        let fits = |(byte, form): (&u8, &u8)| match form {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == form,
+    /// Reads a time stamp, its closing quote and a comma. Its value is for people, its form is
+    /// fixed.
+    #[inline(always)]
+    fn time(&mut self) -> Result<(), Stop> {
+        const FORM: &[u8; 26] = b"0000-00-00T00:00:00.000Z\",";
+        let fits = |byte: u8, form: u8| byte.wrapping_sub(form) <= if form == b'0' { 9 } else { 0 };
+        let Some((time, rest)) = self.0.split_first_chunk::<{ FORM.len() }>() else {
+            let begins = self.0.iter().zip(FORM).all(|(byte, form)| fits(*byte, *form));
+            return Err(if begins { Stop::End } else { Stop::Mismatch });
         };
-        if !self.0.iter().zip(FORM).all(fits) {
-            return Err(Stop::Mismatch);
-        }
-        let time = self.take(FORM.len() as u64)?;
-        self.literal(b"\"")?;
-        str::from_utf8(time).map_err(|_| Stop::Mismatch)
+        // Without a way out in between, all bytes are compared at once.
+        let all_fit =
+            time.iter().zip(FORM).fold(true, |all, (byte, form)| all & fits(*byte, *form));
+        self.0 = rest;
+        if all_fit { Ok(()) } else { Err(Stop::Mismatch) }
     }
 
     /// Reads `"op":"name","v":1,` where it stands.
+    #[inline(always)]
     pub(super) fn tag(&mut self) -> Result<Option<(&'a str, u32)>, Stop> {
         if self.0.starts_with(br#""l"#) {
             return Ok(None);
         }
         self.literal(br#""op":""#)?;
-        let name = self.text(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))?;
+        let name = self.name()?;
         self.literal(br#","v":"#)?;
         let version = u32::try_from(self.number()?).map_err(|_| Stop::Mismatch)?;
         self.literal(b",")?;
@@ -112,10 +136,57 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `"len":31,"d":`.
+    #[inline(always)]
     pub(super) fn length(&mut self) -> Result<u64, Stop> {
         self.literal(br#""len":"#)?;
         let bytes = self.number()?;
         self.literal(br#","d":"#)?;
         Ok(bytes)
+    }
+}
+
+/// By byte, whether the name of an operation may hold it.
+const IS_OF_A_NAME: [bool; 256] = {
+    let mut is = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        is[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        byte += 1;
+    }
+    is
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Result<(u64, &str), Stop> {
+        let mut cursor = Cursor(text.as_bytes());
+        let number = cursor.number()?;
+        Ok((number, str::from_utf8(cursor.0).expect("it was text")))
+    }
+
+    #[test]
+    fn numbers_of_any_length_are_read_up_to_the_next_byte() {
+        for text in ["0", "7", "10", "987", "1234567", "12345678", "18446744073709551615"] {
+            for behind in [",", "}", "/", ":", "\u{ff}", ",\"at\":\"2026"] {
+                let value = text.parse().expect("a number");
+                assert_eq!(number(&format!("{text}{behind}")), Ok((value, behind)));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_written_in_another_way_are_none() {
+        for text in ["", "00", "01", "0123456", "+1", "-1", "18446744073709551616"] {
+            assert_eq!(number(&format!("{text},\"at\":\"")), Err(Stop::Mismatch), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_nothing_follows_have_run_out() {
+        for text in ["", "0", "1234567", "12345678", "99999999999999999999999"] {
+            assert_eq!(number(text), Err(Stop::End), "{text}");
+        }
     }
 }

@@ -22,6 +22,7 @@ impl Chain {
 
     /// The checksum of a line that follows `self`: over `self` in hexadecimal, then the line's
     /// bytes up to its `,"crc":`.
+    #[inline]
     pub(crate) fn link(self, line: &[u8]) -> Chain {
         Chain(crc32c::crc32c_append(crc32c::crc32c(&self.hex()), line))
     }
@@ -31,9 +32,16 @@ impl Chain {
         Chain(crc32c::crc32c_append(self.0, piece))
     }
 
+    /// In hexadecimal: all digits at once, each in a byte of its own, the first in the lowest one.
+    #[inline]
     pub(crate) fn hex(self) -> [u8; 8] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        std::array::from_fn(|place| DIGITS[(self.0 >> (28 - 4 * place) & 0xf) as usize])
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let mut digits = u64::from(self.0.swap_bytes());
+        digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+        digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+        digits = (digits >> 4 | digits << 8) & (0x0f * ONES);
+        let letters = (digits + 6 * ONES) >> 4 & ONES;
+        (digits + u64::from(b'0') * ONES + u64::from(b'a' - b'9' - 1) * letters).to_le_bytes()
     }
 
     pub(crate) fn parse(hex: &[u8]) -> Option<Chain> {
@@ -70,9 +78,15 @@ fn suffix(chain: Chain) -> [u8; SUFFIX_BYTES] {
 
 /// Splits a line without its newline into what its checksum covers and the checksum.
 pub(crate) fn split_suffix(line: &[u8]) -> Option<(&[u8], Chain)> {
-    let (covered, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX_BYTES)?)?;
-    let hex = suffix.strip_prefix(br#","crc":""#)?.strip_suffix(br#""}"#)?;
+    let (covered, hex) = split_hex(line)?;
     Some((covered, Chain::parse(hex)?))
+}
+
+/// Splits a line as [`split_suffix`] does, with the checksum as it stands there.
+fn split_hex(line: &[u8]) -> Option<(&[u8], &[u8; 8])> {
+    let (covered, suffix) = line.split_last_chunk::<SUFFIX_BYTES>()?;
+    let hex = suffix.strip_prefix(br#","crc":""#)?.strip_suffix(br#""}"#)?;
+    Some((covered, hex.try_into().ok()?))
 }
 
 /// What a record says, from its `op` to the end of its payload: encoded by the caller, outside of
@@ -174,7 +188,6 @@ fn control_line(kind: &str, seq: Seq, chain: Chain) -> Vec<u8> {
 pub(crate) struct Head<'a> {
     pub(crate) seq: Seq,
     pub(crate) place: u64,
-    pub(crate) at: &'a str,
     pub(crate) contents: Contents<'a>,
     payload_bytes: u64,
     payload_start: usize,
@@ -228,6 +241,7 @@ pub(crate) type Member<'a> = (Option<(&'a str, u32)>, &'a [u8]);
 
 impl<'a> Record<'a> {
     /// The mutations in order; `None` in place of one that is not written as it should be.
+    #[inline]
     pub(crate) fn members(&self) -> impl Iterator<Item = Option<Member<'a>>> + use<'a> {
         let mut members = match self.head.contents {
             Contents::One(tag) => Members::One(Some((tag, self.payload))),
@@ -245,25 +259,16 @@ enum Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    #[inline]
     fn next(&mut self) -> Option<Option<Member<'a>>> {
         match self {
             Members::One(member) => member.take().map(Some),
             Members::Several { next, count, .. } if next == count => None,
             Members::Several { rest, count, next } => {
                 *next += 1;
-                let closing: &[u8] = if next == count { b"}]" } else { b"}" };
-                let opening: &[u8] = if *next == 1 { b"[{" } else { b",{" };
-                let member = (|| {
-                    rest.literal(opening)?;
-                    let tag = rest.tag()?;
-                    let payload_bytes = rest.length()?;
-                    let payload = rest.take(payload_bytes)?;
-                    rest.literal(closing)?;
-                    Ok::<_, Stop>((tag, payload))
-                })();
-                if member.is_err() || (next == count && !rest.0.is_empty()) {
+                let member = next_of_several(rest, *next == 1, next == count);
+                if member.is_err() {
                     *next = *count;
-                    return Some(None);
                 }
                 Some(member.ok())
             }
@@ -271,14 +276,32 @@ impl<'a> Members<'a> {
     }
 }
 
+fn next_of_several<'a>(rest: &mut Cursor<'a>, first: bool, last: bool) -> Result<Member<'a>, Stop> {
+    rest.literal(if first { b"[{" } else { b",{" })?;
+    let tag = rest.tag()?;
+    let payload_bytes = rest.length()?;
+    let payload = rest.take(payload_bytes)?;
+    rest.literal(b"}")?;
+    if last {
+        rest.literal(b"]")?;
+        if !rest.0.is_empty() {
+            return Err(Stop::Mismatch);
+        }
+    }
+    Ok((tag, payload))
+}
+
 /// Reads a line without its newline that must be the record after `previous`, checksum included.
+#[inline]
 pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<Record<'_>> {
     let head = parse_head(line).ok()?;
     if !head.agrees_with(line) {
         return None;
     }
-    let (covered, chain) = split_suffix(line)?;
-    if previous.link(covered) != chain {
+    let (covered, hex) = split_hex(line)?;
+    let chain = previous.link(covered);
+    // Digits are compared and not numbers: there is one way to write them.
+    if chain.hex() != *hex {
         return None;
     }
     let payload = head.payload(line);
@@ -327,7 +350,7 @@ pub(crate) fn begins_record(bytes: &[u8], seq: Seq, place: u64, previous: Chain)
 }
 
 fn begins_head(rest: &mut Cursor<'_>, seq: Seq, place: u64) -> Result<u64, Stop> {
-    rest.literal(format!(r#"{{"seq":{seq},"#).as_bytes())?;
+    rest.choice([format!(r#"{{"seq":{seq},"#).as_bytes()])?;
     let first = br#""at":""#;
     if place > 0 {
         let later = format!(r#""b":{place},"at":""#);
@@ -361,17 +384,42 @@ fn parse_head(line: &[u8]) -> Result<Head<'_>, Stop> {
     let mut rest = Cursor(line);
     rest.literal(br#"{"seq":"#)?;
     let seq = rest.number()?;
-    rest.literal(b",")?;
-    let place = match rest.choice([br#""b":"#, br#""at":""#])? {
-        0 => {
-            let place = rest.number()?;
-            rest.literal(br#","at":""#)?;
-            place
-        }
-        _ => 0,
-    };
-    let (at, contents) = rest.time_and_contents()?;
+    let mut place = 0;
+    if !rest.skip(br#","at":""#) {
+        rest.literal(br#","b":"#)?;
+        place = rest.number()?;
+        rest.literal(br#","at":""#)?;
+    }
+    let contents = rest.time_and_contents()?;
     let payload_bytes = rest.length()?;
     let payload_start = line.len() - rest.0.len();
-    Ok(Head { seq, place, at, contents, payload_bytes, payload_start })
+    Ok(Head { seq, place, contents, payload_bytes, payload_start })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_of_a_line_of_any_length_is_that_of_the_digits_and_the_line() {
+        let bytes: Vec<u8> = (0..400).map(|place| place as u8 ^ 0x5a).collect();
+        let previous = Chain(0x9f3a_11c2);
+        for length in 0..bytes.len() {
+            let covered = [b"9f3a11c2", &bytes[..length]].concat();
+            assert_eq!(
+                previous.link(&bytes[..length]),
+                Chain(crc32c::crc32c(&covered)),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn checksum_is_written_in_hexadecimal_and_read_back() {
+        for checksum in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a09_af90, u32::MAX] {
+            let hex = Chain(checksum).hex();
+            assert_eq!(hex, *format!("{checksum:08x}").as_bytes());
+            assert_eq!(Chain::parse(&hex), Some(Chain(checksum)));
+        }
+    }
 }

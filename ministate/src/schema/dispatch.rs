@@ -28,11 +28,12 @@ pub(super) fn encode_variant<M: Serialize>(
 }
 
 /// Reads the content of the variant at `index`, counted in the order of declaration.
+#[inline]
 pub(super) fn decode_variant<M: DeserializeOwned>(
     index: u32,
     payload: &[u8],
 ) -> Result<M, DecodeError> {
-    let mut content = serde_json::Deserializer::from_slice(payload);
+    let mut content = serde_json::Deserializer::from_str(text(payload)?);
     let mutation = variant_of(index, &mut content)?;
     content.end()?;
     Ok(mutation)
@@ -49,7 +50,12 @@ where
 
 /// Reads the payload of an old version, or of an operation that the enum no longer has.
 pub fn decode_content<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-    Ok(serde_json::from_slice(payload)?)
+    Ok(serde_json::from_str(text(payload)?)?)
+}
+
+/// Of a text the reader need not ask for each string in it whether it is one.
+fn text(payload: &[u8]) -> Result<&str, Error> {
+    str::from_utf8(payload).map_err(de::Error::custom)
 }
 
 const NOT_EXTERNALLY_TAGGED: &str =

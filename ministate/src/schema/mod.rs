@@ -150,6 +150,6 @@ pub(crate) fn decode_untagged<M: DeserializeOwned>(
 ) -> Result<M, DecodeError> {
     match tag {
         Some(_) => Err(DecodeError(Cause::Tagged)),
-        None => Ok(serde_json::from_slice(payload)?),
+        None => decode_content(payload),
     }
 }
