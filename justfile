@@ -37,3 +37,7 @@ schema histories="100000":
 # Ours beside the published ministate 0.1.3 and the disk's floor, interleaved in one run.
 bench *arguments="all":
     cargo run --release -p ministate-benches -- {{arguments}}
+
+# Directories as the published ministate 0.1 writes them, made again by its releases.
+fixtures-0-1:
+    tests/fixtures/0.1/make/all

@@ -89,6 +89,7 @@ mod manager;
 mod options;
 mod mutation;
 mod commit;
+mod import;
 mod upkeep;
 mod compaction;
 mod usage;
@@ -158,7 +159,7 @@ pub use manager::{Applied, StateManager};
 pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;
-pub use recovery::{Progress, Recovery, TornTail};
+pub use recovery::{Imported, Progress, Recovery, TornTail};
 pub use usage::{OperationUsage, Usage};
 
 /// Documents that belong to the crate, for reading.

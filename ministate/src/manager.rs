@@ -14,6 +14,7 @@ use crate::commit::{Change, Core, Done, Mutations, Work, ground};
 use crate::compaction::Compaction;
 use crate::error::{MiniStateError, Refusal};
 use crate::fidelity::{self, Encoded, Fidelity};
+use crate::import;
 use crate::journal::{self, Names, Settings};
 use crate::mutation::{Accepts, Mutator, Operation, Reply};
 use crate::options::Options;
@@ -153,6 +154,12 @@ where
     /// applies the mutations behind it in order. What a crash left of mutations that were never acknowledged is cut off, kept aside
     /// and reported in [`recovery`](Self::recovery).
     ///
+    /// A directory that ministate 0.1 wrote is taken over: the mutations in its journal are applied,
+    /// behind the newest of its snapshots, and the next one has the next number. A derived enum
+    /// reads the old records as version 1 of its operations. The old files stay as they are, under
+    /// names that begin with `app.wal.from-0.1.` for the journal `app.wal.jsonl`;
+    /// [`recovery`](Self::recovery) lists them. Stop the old program first: it takes no lock.
+    ///
     /// Takes as long as the journal behind the snapshot is large, on the runtime's pool for blocking work. Dropping
     /// the future lets the work finish there, and then releases the journal.
     ///
@@ -230,9 +237,13 @@ impl Options {
         storage
             .create_dir_all(names.dir())
             .map_err(MiniStateError::io("creating the directory", names.dir()))?;
-        journal::refuse_foreign(&*storage, &names)?;
+        if !import::is_due(&*storage, &names)? {
+            journal::refuse_foreign(&*storage, &names)?;
+        }
         let lock = lock(&*storage, &names)?;
 
+        let taken_over = import::take_over::<S, M>(&storage, &names, S::default, &*on_progress)?;
+        let (imported, torn_off) = taken_over.unzip();
         let recovered = recovery::recover::<S, M>(&storage, &names, S::default, &*on_progress)?;
         let Recovered { state, found, created, snapshot, rejected, replayed } = recovered;
         let was_closed = found.was_closed();
@@ -251,8 +262,12 @@ impl Options {
             snapshot,
             rejected_snapshots: rejected,
             replayed,
-            torn_tail: settled.torn.map(|(bytes, kept_in)| TornTail { after, bytes, kept_in }),
+            torn_tail: settled
+                .torn
+                .map(|(bytes, kept_in)| TornTail { after, bytes, kept_in })
+                .or(torn_off.flatten()),
             rewritten_bytes: settled.rewritten_bytes,
+            imported,
             duration: started.elapsed(),
         };
         let one_at_a_time = Mutex::new(());

@@ -110,8 +110,9 @@ impl Options {
         self
     }
 
-    /// Is called about once a MiB during recovery, and once at its end. On the thread that
-    /// recovers: keep it short.
+    /// Is called about once a MiB during recovery, and once at its end; before that in the same way
+    /// for a journal of ministate 0.1 that is taken over. On the thread that recovers: keep it
+    /// short.
     pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.on_progress = Arc::new(listener);
         self

@@ -59,8 +59,28 @@ pub struct Recovery {
     /// Bytes at the end of the journal that were written and synced again, since no mark said that
     /// they had been synced. 0 where the journal was closed.
     pub rewritten_bytes: u64,
+    /// What was taken over from ministate 0.1; the recovery then began behind it.
+    pub imported: Option<Imported>,
     /// How long it took.
     pub duration: Duration,
+}
+
+/// A directory of ministate 0.1 that this opening took over. See
+/// [`StateManager::open`](crate::StateManager::open).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Imported {
+    /// How many mutations the old journal holds. The next one has the number behind.
+    pub mutations: u64,
+    /// The last mutation in the old snapshot that the import began with; `None` where it began
+    /// with the default state. Also `None` where this opening only ended an import that a crash
+    /// had interrupted.
+    pub snapshot: Option<u64>,
+    /// Old snapshots that could not be used, under the names that they had.
+    pub rejected_snapshots: Vec<RejectedSnapshot>,
+    /// The old files, under the names that they have now, and those of earlier imports under this
+    /// journal's name. ministate does not read them again.
+    pub kept: Vec<PathBuf>,
 }
 
 /// The leftovers of a batch that was never acknowledged: cut off, and kept aside.
@@ -244,20 +264,28 @@ fn sound<S: DeserializeOwned, M: Mutator<S>>(
 pub(crate) fn decode<S: DeserializeOwned, M: Mutator<S>>(
     snapshot: &Snapshot,
 ) -> Result<S, MiniStateError> {
-    let current = M::__schema().state;
     let (path, version) = (&snapshot.start.path, snapshot.version);
-    if version > current {
+    if version > M::__schema().state {
         let unknown = vec![format!("version {version} of the state")];
         let (path, by) = (path.clone(), snapshot.by.clone());
         return Err(MiniStateError::UnknownOperations { path, by, unknown });
     }
-    let decoded = if version == current {
-        schema::decode_content(&snapshot.state)
+    decode_version::<S, M>(version, &snapshot.state, path)
+}
+
+/// The state in the JSON, which has this version and stands in the file.
+pub(crate) fn decode_version<S: DeserializeOwned, M: Mutator<S>>(
+    version: u32,
+    json: &[u8],
+    path: &Path,
+) -> Result<S, MiniStateError> {
+    let decoded = if version == M::__schema().state {
+        schema::decode_content(json)
     } else {
-        M::__decode_old_state(version, &snapshot.state)
+        M::__decode_old_state(version, json)
     };
     decoded.map_err(|source| MiniStateError::UnreadableState {
-        path: path.clone(),
+        path: path.to_path_buf(),
         version,
         source: Arc::new(source),
     })

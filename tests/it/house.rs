@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "storage",
     "json",
     "schema",
@@ -39,6 +39,7 @@ const ORDER: [&str; 19] = [
     "compaction",
     "usage",
     "upkeep",
+    "import",
     "options",
     "commit",
     "manager",

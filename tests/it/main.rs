@@ -13,6 +13,7 @@ mod fidelity;
 mod format;
 mod group_commit;
 mod house;
+mod import;
 mod misuse;
 mod newer_programs;
 mod one_writer;

@@ -2,6 +2,7 @@
 
 mod continuity;
 mod header;
+mod lines;
 mod names;
 mod reader;
 mod tail;
@@ -22,8 +23,9 @@ use crate::record::{Chain, Record, Seq};
 use crate::storage::{Access, Storage};
 
 pub(crate) use header::{FORMAT, line_of, object_of};
-pub(crate) use names::Names;
-pub(crate) use writer::{Failure, Journal, Settings};
+pub(crate) use lines::Lines;
+pub(crate) use names::{Kind, Names};
+pub(crate) use writer::{Failure, Journal, Settings, publish_next};
 
 /// The files of a journal, opened as far as their headers. Nothing is changed.
 #[derive(Debug)]
@@ -352,15 +354,15 @@ impl Files {
         let dir = names.dir();
         for name in storage.list(dir).map_err(MiniStateError::io("listing", dir))? {
             match names.kind(&name) {
-                Some(names::Kind::Active) => files.active = true,
-                Some(names::Kind::Next) => files.next = true,
-                Some(names::Kind::Sealed(first)) => {
+                Some(Kind::Active) => files.active = true,
+                Some(Kind::Next) => files.next = true,
+                Some(Kind::Sealed(first)) => {
                     files.sealed.insert(first, dir.join(name));
                 }
-                Some(names::Kind::Snapshot(seq)) => {
+                Some(Kind::Snapshot(seq)) => {
                     files.snapshots.insert(seq, dir.join(name));
                 }
-                Some(names::Kind::Temporary) => files.temporaries.push(dir.join(name)),
+                Some(Kind::Temporary) => files.temporaries.push(dir.join(name)),
                 None => {}
             }
         }

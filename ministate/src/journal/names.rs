@@ -94,6 +94,36 @@ impl Names {
         self.with(&format!("torn.{seq:0SEQ_DIGITS$}.{unique:016x}"))
     }
 
+    /// The number of a segment that ministate 0.1 put away; `None` where the file is none.
+    pub(crate) fn number_of_old_segment(&self, name: &str) -> Option<u32> {
+        let digits = name.strip_prefix(&self.active)?.strip_prefix('.')?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    }
+
+    /// A segment that ministate 0.1 put away, as its last releases named it.
+    pub(crate) fn old_segment(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{}.{number:06}", self.active))
+    }
+
+    /// Where a file of ministate 0.1 is kept after its import.
+    pub(crate) fn kept_from_0_1(&self, name: &str) -> PathBuf {
+        self.with(&format!("from-0.1.{}", self.rest_of(name).unwrap_or(name)))
+    }
+
+    /// Where it is kept if another file is kept there already.
+    pub(crate) fn also_kept_from_0_1(&self, name: &str, unique: u64) -> PathBuf {
+        let rest = self.rest_of(name).unwrap_or(name);
+        self.with(&format!("from-0.1.{unique:016x}.{rest}"))
+    }
+
+    pub(crate) fn is_kept_from_0_1(&self, name: &str) -> bool {
+        self.rest_of(name).is_some_and(|rest| rest.starts_with("from-0.1."))
+    }
+
+    fn rest_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(&self.stem)?.strip_prefix('.')
+    }
+
     fn with(&self, rest: &str) -> PathBuf {
         self.dir.join(format!("{}.{rest}", self.stem))
     }
@@ -103,7 +133,7 @@ impl Names {
         if name == self.active {
             return Some(Kind::Active);
         }
-        let rest = name.strip_prefix(&self.stem)?.strip_prefix('.')?;
+        let rest = self.rest_of(name)?;
         if rest == "next.jsonl" {
             return Some(Kind::Next);
         }
@@ -159,6 +189,26 @@ mod tests {
         for ignored in [names.head(), names.lock(), names.archive(), names.torn(1, 2)] {
             assert_eq!(kind(ignored), None);
         }
+    }
+
+    #[test]
+    fn files_of_0_1_are_recognised_until_they_are_kept_aside() {
+        let names = names();
+        let number = |name: &str| names.number_of_old_segment(name);
+        assert_eq!(number("app.wal.jsonl.000012"), Some(12));
+        assert_eq!(number("app.wal.jsonl.012"), Some(12));
+        for other in ["app.wal.jsonl", "app.wal.jsonl.", "app.wal.jsonl.bak", "b.wal.jsonl.001"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        for old in ["app.wal.jsonl", "app.wal.jsonl.000001", "snapshot.json", "snapshot.json.tmp"] {
+            for kept in [names.kept_from_0_1(old), names.also_kept_from_0_1(old, 7)] {
+                let kept = kept.file_name().and_then(OsStr::to_str).expect("names are UTF-8");
+                assert!(names.is_kept_from_0_1(kept));
+                assert_eq!((names.kind(kept), number(kept)), (None, None), "{kept}");
+            }
+        }
+        let kept = names.kept_from_0_1("app.wal.jsonl.000001");
+        assert_eq!(kept, Path::new("state/app.wal.from-0.1.jsonl.000001"));
     }
 
     #[test]

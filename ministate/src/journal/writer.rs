@@ -209,6 +209,22 @@ fn seal_predecessor(
     rename(storage, &names.active(), &names.sealed(first))
 }
 
+/// Publishes the first segment of a journal whose history goes on behind `seq`, in the role that it
+/// has until the active name is free.
+pub(crate) fn publish_next(
+    storage: &dyn Storage,
+    names: &Names,
+    identity: &str,
+    seq: Seq,
+    schema: &Schema,
+) -> Result<(), MiniStateError> {
+    let after = Continuity { seq, ..Continuity::START };
+    let (line, _) = Header::new(identity.to_string(), &after, schema).line();
+    let path = names.next();
+    storage::publish(storage, &names.temporary(storage.unique()), &path, &line)
+        .map_err(MiniStateError::io("writing", path))
+}
+
 fn rename(storage: &dyn Storage, from: &Path, to: &Path) -> Result<(), MiniStateError> {
     let dir = to.parent().unwrap_or(Path::new("."));
     storage

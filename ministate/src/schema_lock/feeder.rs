@@ -164,16 +164,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs `feed` for a part of the value here.
-    fn within<R>(&mut self, part: &str, feed: impl FnOnce(&mut Self) -> R) -> R {
-        let length = self.place.len();
-        if length > 0 && !part.starts_with(['[', '{']) {
+    /// Makes a part of the value here the place; truncated to the returned length, it is again
+    /// what is around the part.
+    fn step_into(&mut self, part: &str) -> usize {
+        let around = self.place.len();
+        if around > 0 && !part.starts_with(['[', '{']) {
             self.place.push('.');
         }
         self.place.push_str(part);
-        let result = feed(self);
-        self.place.truncate(length);
-        result
+        around
     }
 
     /// The place's choice among `count` values.
@@ -297,115 +296,223 @@ const TEXTS: &[&str] = &[
     "00",
 ];
 
+// What does not hang on the visitor has functions of its own: a visitor is a type, and each type of
+// an application has some.
 impl Feeder<'_, '_> {
-    /// Gives the chosen one of the values, and writes it.
-    fn give<T, R>(
-        self,
-        name: &str,
-        values: &[T],
-        text: impl Fn(&T) -> String,
-        visit: impl FnOnce(&T) -> Result<R, Unfed>,
-    ) -> Result<R, Unfed> {
-        let session = self.session;
-        let value = &values[session.choose(values.len())];
-        let text = text(value);
-        let quoted = self.role == Role::Key && !text.starts_with('"');
-        session.json.push_str(&if quoted { format!("\"{text}\"") } else { text });
-        session.shapes.push(leaf(name));
-        visit(value)
-    }
-
-    fn small(&self) -> bool {
+    fn is_small(&self) -> bool {
         self.session.plan.wanted == Wanted::Small
     }
 
-    fn give_text<R>(
-        self,
-        name: &str,
-        visit: impl FnOnce(&str) -> Result<R, Unfed>,
-    ) -> Result<R, Unfed> {
-        let mut texts = TEXTS.to_vec();
-        if self.small() && self.role != Role::Key {
-            texts.insert(0, "");
+    /// Writes the chosen one of the texts, and says which it is.
+    fn write(&mut self, shape: &str, texts: &[String]) -> usize {
+        let choice = self.session.choose(texts.len());
+        let text = &texts[choice];
+        if self.role == Role::Key && !text.starts_with('"') {
+            self.session.json.push_str(&format!("\"{text}\""));
+        } else {
+            self.session.json.push_str(text);
         }
-        self.give(name, &texts, |text| Json::of_text(text).to_string(), |text| visit(text))
+        self.session.shapes.push(leaf(shape));
+        choice
     }
 
-    fn give_float<'de, V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value, Unfed> {
+    fn pick<T: Copy + fmt::Debug>(&mut self, shape: &str, values: &[T]) -> T {
+        let texts: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+        values[self.write(shape, &texts)]
+    }
+
+    fn pick_integer<T>(&mut self, shape: &str, smallest: T, largest: T) -> T
+    where
+        T: Copy + fmt::Debug + From<u8>,
+    {
+        let extreme = if self.is_small() { smallest } else { largest };
+        self.pick(shape, &[extreme, 1.into(), 0.into(), 2.into(), 12.into(), 100.into()])
+    }
+
+    fn pick_float(&mut self, shape: &str) -> f64 {
         let number = self.session.floats;
         self.session.floats += 1;
         if self.session.plan.wanted == Wanted::NotANumber(number) {
             self.session.json.push_str("null");
-            self.session.shapes.push(leaf(name));
-            return visitor.visit_f64(f64::NAN);
+            self.session.shapes.push(leaf(shape));
+            return f64::NAN;
         }
-        let values = if self.small() { [-0.5, 1.0, 0.0] } else { [0.1, 1.0, 0.0] };
-        self.give(name, &values, |value| format!("{value:?}"), |value| visitor.visit_f64(*value))
+        self.pick(shape, if self.is_small() { &[-0.5, 1.0, 0.0] } else { &[0.1, 1.0, 0.0] })
     }
 
-    fn give_tuple<'de, V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Unfed> {
-        let session = self.session;
-        session.json.push('[');
-        let value = visitor.visit_seq(Elements { session, next: 0, len, tuple: true })?;
-        session.json.push(']');
-        let parts = session.shapes.split_off(session.shapes.len().saturating_sub(len));
-        session.shapes.push(special("$tuple", Json::Array(parts)));
-        Ok(value)
+    fn pick_text(&mut self, shape: &str, texts: &[&'static str]) -> &'static str {
+        let mut texts = texts.to_vec();
+        if self.is_small() && self.role != Role::Key && shape == "string" {
+            texts.insert(0, "");
+        }
+        let quoted: Vec<String> =
+            texts.iter().map(|text| Json::of_text(text).to_string()).collect();
+        texts[self.write(shape, &quoted)]
     }
 
-    fn give_fields<'de, V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfed> {
-        let session = self.session;
-        let plan = session.plan;
-        let place = session.place.clone();
+    fn write_null(&mut self) {
+        self.session.json.push_str("null");
+        self.session.shapes.push(leaf("null"));
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Begins a sequence or a map, and says how many members it has.
+    fn open(&mut self, bracket: char) -> usize {
+        let len = self.members();
+        self.around.push(Around::MayBeEmpty { place: self.place.clone() });
+        self.json.push(bracket);
+        len
+    }
+
+    fn close_sequence(&mut self, len: usize) {
+        self.json.push(']');
+        self.around.pop();
+        self.shapes.truncate(self.shapes.len() - len.saturating_sub(1));
+        let member = self.member_shape(len > 0);
+        self.shapes.push(Json::Array(vec![member]));
+    }
+
+    fn close_bytes(&mut self, len: usize) {
+        self.json.push(']');
+        self.around.pop();
+        self.shapes.truncate(self.shapes.len() - len);
+        self.shapes.push(leaf("bytes"));
+    }
+
+    fn close_map(&mut self, len: usize) {
+        self.json.push('}');
+        self.around.pop();
+        let value = self.member_shape(len > 0);
+        let key = if len > 0 { self.pop_shape() } else { leaf("unknown") };
+        self.shapes.push(special("$map", Json::Array(vec![key, value])));
+    }
+
+    fn close_tuple(&mut self, len: usize) {
+        self.json.push(']');
+        let parts = self.shapes.split_off(self.shapes.len().saturating_sub(len));
+        self.shapes.push(special("$tuple", Json::Array(parts)));
+    }
+
+    /// Begins a struct, and says which of its fields are given, in which order.
+    fn open_fields(&mut self, fields: &'static [&'static str]) -> Vec<&'static str> {
+        let (plan, place) = (self.plan, self.place.clone());
         let at = |field: &'static str| (place.clone(), field);
         let names = || {
             let names = fields.iter().copied();
             names.filter(|field| !plan.aliases.contains_key(&at(field)))
         };
-        let mut given: Vec<&'static str> =
-            names().filter(|field| plan.left_out.as_ref() != Some(&at(field))).collect();
+        let is_given = |field: &&'static str| plan.left_out.as_ref() != Some(&at(field));
+        let mut given: Vec<&'static str> = names().filter(is_given).collect();
         given.sort_by_key(|field| !plan.ahead.contains(&at(field)));
-        session.fields.extend(names().map(at));
-        session.json.push('{');
-        let before = session.shapes.len();
-        let mut fed = Fields { session, names: given.clone(), next: 0, struct_at: place.clone() };
-        let value = visitor.visit_map(&mut fed)?;
-        session.json.push('}');
-        let shapes = session.shapes.split_off(before);
-        let mut members: Vec<(String, Json)> = given
-            .iter()
-            .zip(shapes)
-            .map(|(field, shape)| {
-                let mut name = (*field).to_string();
-                for ((_, alias), _) in
-                    plan.aliases.iter().filter(|((of, _), name)| *of == place && *name == field)
-                {
-                    name = format!("{name}|{alias}");
-                }
-                if plan.optional.contains(&at(field)) {
-                    name.push('?');
-                }
-                (name, shape)
-            })
-            .collect();
+        self.fields.extend(names().map(at));
+        self.json.push('{');
+        given
+    }
+
+    fn close_fields(&mut self, given: &[&'static str]) {
+        self.json.push('}');
+        let shapes = self.shapes.split_off(self.shapes.len() - given.len());
+        let (plan, place) = (self.plan, &self.place);
+        let mut members: Vec<(String, Json)> = Vec::new();
+        for (field, shape) in given.iter().zip(shapes) {
+            let mut name = (*field).to_string();
+            let here = plan.aliases.iter().filter(|((of, _), name)| of == place && *name == field);
+            for ((_, alias), _) in here {
+                name = format!("{name}|{alias}");
+            }
+            if plan.optional.contains(&(place.clone(), *field)) {
+                name.push('?');
+            }
+            members.push((name, shape));
+        }
         members.sort();
-        session.shapes.push(Json::Object(members));
-        Ok(value)
+        self.shapes.push(Json::Object(members));
+    }
+
+    /// Begins an option, and says whether it holds something.
+    fn open_option(&mut self, role: Role) -> bool {
+        let number = self.nested_options;
+        if role == Role::Optional {
+            self.nested_options += 1;
+        }
+        let recursive = self.plan.recursive.get(&self.place).copied();
+        let is_none = match self.plan.wanted {
+            Wanted::Large | Wanted::NotANumber(_) => false,
+            Wanted::Small => true,
+            Wanted::SomeNone(wanted) => role == Role::Optional && number == wanted,
+        };
+        if is_none || recursive.is_some() {
+            self.json.push_str("null");
+            let content = match recursive {
+                Some(name) => special("$recursive", Json::of_text(name)),
+                None => leaf("unknown"),
+            };
+            self.shapes.push(special("$option", content));
+            return false;
+        }
+        self.around.push(Around::MayBeEmpty { place: self.place.clone() });
+        true
+    }
+
+    fn close_option(&mut self) {
+        self.around.pop();
+        let content = self.pop_shape();
+        self.shapes.push(special("$option", content));
+    }
+
+    /// Begins a struct that has a name. Those without fields, and the contents of variants, cannot
+    /// be told apart by them.
+    fn open_struct(
+        &mut self,
+        name: &'static str,
+        fields: &'static [&'static str],
+    ) -> Result<bool, Unfed> {
+        if self.enter(name, fields)?.is_some() {
+            return Err(Unfed::Recursive);
+        }
+        let is_known = !name.is_empty() && !fields.is_empty();
+        if is_known {
+            self.around.push(Around::Type { name, parts: fields.as_ptr(), variant: None });
+        }
+        Ok(is_known)
+    }
+
+    /// Begins an enum, and says which variant is given, and whether the enum is within itself.
+    fn open_enum(
+        &mut self,
+        name: &'static str,
+        variants: &'static [&'static str],
+    ) -> Result<(&'static str, bool), Unfed> {
+        if variants.is_empty() {
+            return Err(Unfed::Other("an enum without variants has no value".to_string()));
+        }
+        let again = self.enter(name, variants)?;
+        let chosen = self.plan.choices.get(&self.place).copied().unwrap_or(0);
+        let variant = again.unwrap_or(chosen.min(variants.len() - 1));
+        if again.is_none() {
+            self.enums.push((self.place.clone(), variants, variant));
+        }
+        let parts = variants.as_ptr();
+        self.around.push(Around::Type { name, parts, variant: Some(variant) });
+        Ok((variants[variant], again.is_some()))
+    }
+
+    fn close_enum(&mut self, name: &str, variant: &str, is_within_itself: bool) {
+        self.around.pop();
+        let content = self.pop_shape();
+        self.shapes.push(match is_within_itself {
+            true => special("$recursive", Json::of_text(name)),
+            false => special("$variants", Json::Object(vec![(variant.to_string(), content)])),
+        });
     }
 }
 
 macro_rules! integers {
     ($($method:ident $visit:ident $type:ident $wide:ident;)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-            let extreme = if self.small() { $type::MIN } else { $type::MAX };
-            let values = [extreme, 1, 0, 2, 12, 100];
-            self.give(stringify!($type), &values, ToString::to_string, |value| {
-                visitor.$visit($wide::from(*value))
-            })
+        $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+            let (smallest, largest) = ($wide::from($type::MIN), $wide::from($type::MAX));
+            visitor.$visit(self.pick_integer(stringify!($type), smallest, largest))
         })*
     };
 }
@@ -432,30 +539,29 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         visitor.visit_str("any").map_err(|_: Unfed| Unfed::Opaque)
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        let values = if self.small() { [false, true] } else { [true, false] };
-        self.give("bool", &values, ToString::to_string, |value| visitor.visit_bool(*value))
+    fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        let values = if self.is_small() { [false, true] } else { [true, false] };
+        visitor.visit_bool(self.pick("bool", &values))
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.give_float("f32", visitor)
+    fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        visitor.visit_f64(self.pick_float("f32"))
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.give_float("f64", visitor)
+    fn deserialize_f64<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        visitor.visit_f64(self.pick_float("f64"))
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        let text = |text: &&str| Json::of_text(text).to_string();
-        self.give("char", &["\u{e9}", "a"], text, |text| visitor.visit_str(text))
+    fn deserialize_char<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        visitor.visit_str(self.pick_text("char", &["\u{e9}", "a"]))
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.give_text("string", |text| visitor.visit_str(text))
+    fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        visitor.visit_str(self.pick_text("string", TEXTS))
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.give_text("string", |text| visitor.visit_str(text))
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
@@ -464,47 +570,24 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        session.json.push('[');
-        let len = session.members();
-        let value = visitor.visit_seq(Elements { session, next: 0, len, tuple: false })?;
-        session.json.push(']');
-        session.shapes.truncate(session.shapes.len() - len);
-        session.shapes.push(leaf("bytes"));
+        let len = session.open('[');
+        let value = visitor.visit_seq(Elements { session, next: 0, len, kind: Kind::List })?;
+        session.close_bytes(len);
         Ok(value)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        let (session, role) = (self.session, self.role);
-        let nested = session.nested_options;
-        if role == Role::Optional {
-            session.nested_options += 1;
-        }
-        let recursive = session.plan.recursive.get(&session.place).copied();
-        let none = match session.plan.wanted {
-            Wanted::Large | Wanted::NotANumber(_) => false,
-            Wanted::Small => true,
-            Wanted::SomeNone(number) => role == Role::Optional && number == nested,
-        };
-        if none || recursive.is_some() {
-            session.json.push_str("null");
-            let content = match recursive {
-                Some(name) => special("$recursive", Json::of_text(name)),
-                None => leaf("unknown"),
-            };
-            session.shapes.push(special("$option", content));
+        let session = self.session;
+        if !session.open_option(self.role) {
             return visitor.visit_none();
         }
-        session.around.push(Around::MayBeEmpty { place: session.place.clone() });
         let value = visitor.visit_some(Feeder { session, role: Role::Optional })?;
-        session.around.pop();
-        let content = session.pop_shape();
-        session.shapes.push(special("$option", content));
+        session.close_option();
         Ok(value)
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.session.json.push_str("null");
-        self.session.shapes.push(leaf("null"));
+    fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
+        self.write_null();
         visitor.visit_unit()
     }
 
@@ -533,20 +616,18 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let len = session.members();
-        session.around.push(Around::MayBeEmpty { place: session.place.clone() });
-        session.json.push('[');
-        let value = visitor.visit_seq(Elements { session, next: 0, len, tuple: false })?;
-        session.json.push(']');
-        session.around.pop();
-        session.shapes.truncate(session.shapes.len() - len.saturating_sub(1));
-        let member = session.member_shape(len > 0);
-        session.shapes.push(Json::Array(vec![member]));
+        let len = session.open('[');
+        let value = visitor.visit_seq(Elements { session, next: 0, len, kind: Kind::List })?;
+        session.close_sequence(len);
         Ok(value)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Unfed> {
-        self.give_tuple(len, visitor)
+        let session = self.session;
+        session.json.push('[');
+        let value = visitor.visit_seq(Elements { session, next: 0, len, kind: Kind::Tuple })?;
+        session.close_tuple(len);
+        Ok(value)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -555,20 +636,14 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Unfed> {
-        self.give_tuple(len, visitor)
+        self.deserialize_tuple(len, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let len = session.members().min(1);
-        session.around.push(Around::MayBeEmpty { place: session.place.clone() });
-        session.json.push('{');
+        let len = session.open('{').min(1);
         let value = visitor.visit_map(Entries { session, left: len })?;
-        session.json.push('}');
-        session.around.pop();
-        let value_shape = session.member_shape(len > 0);
-        let key_shape = if len > 0 { session.pop_shape() } else { leaf("unknown") };
-        session.shapes.push(special("$map", Json::Array(vec![key_shape, value_shape])));
+        session.close_map(len);
         Ok(value)
     }
 
@@ -578,18 +653,13 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfed> {
-        if self.session.enter(name, fields)?.is_some() {
-            return Err(Unfed::Recursive);
-        }
         let session = self.session;
-        // Structs without fields, and the contents of variants, cannot be told apart by them.
-        let known = !name.is_empty() && !fields.is_empty();
-        if known {
-            let parts = fields.as_ptr();
-            session.around.push(Around::Type { name, parts, variant: None });
-        }
-        let value = Feeder { session, role: self.role }.give_fields(fields, visitor)?;
-        if known {
+        let is_known = session.open_struct(name, fields)?;
+        let given = session.open_fields(fields);
+        let mut fed = Fields { session, names: &given, next: 0 };
+        let value = visitor.visit_map(&mut fed)?;
+        session.close_fields(&given);
+        if is_known {
             session.around.pop();
         }
         Ok(value)
@@ -602,27 +672,9 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Unfed> {
         let session = self.session;
-        if variants.is_empty() {
-            return Err(Unfed::Other("an enum without variants has no value".to_string()));
-        }
-        let again = session.enter(name, variants)?;
-        let chosen = session.plan.choices.get(&session.place).copied().unwrap_or(0);
-        let variant = again.unwrap_or(chosen.min(variants.len() - 1));
-        if again.is_none() {
-            session.enums.push((session.place.clone(), variants, variant));
-        }
-        let parts = variants.as_ptr();
-        session.around.push(Around::Type { name, parts, variant: Some(variant) });
-        let value = visitor.visit_enum(Chosen { session, name: variants[variant] })?;
-        session.around.pop();
-        let content = session.pop_shape();
-        session.shapes.push(match again {
-            Some(_) => special("$recursive", Json::of_text(name)),
-            None => {
-                let content = (variants[variant].to_string(), content);
-                special("$variants", Json::Object(vec![content]))
-            }
-        });
+        let (variant, is_within_itself) = session.open_enum(name, variants)?;
+        let value = visitor.visit_enum(Chosen { session, name: variant })?;
+        session.close_enum(name, variant, is_within_itself);
         Ok(value)
     }
 
@@ -641,7 +693,31 @@ struct Elements<'s, 'a> {
     session: &'s mut Session<'a>,
     next: usize,
     len: usize,
-    tuple: bool,
+    kind: Kind,
+}
+
+/// Whether members are told apart by their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    List,
+    Tuple,
+}
+
+impl Elements<'_, '_> {
+    /// The place of the next member, if there is one.
+    fn next_place(&mut self) -> Option<String> {
+        if self.next == self.len {
+            return None;
+        }
+        if self.next > 0 {
+            self.session.json.push(',');
+        }
+        self.next += 1;
+        Some(match self.kind {
+            Kind::List => "[]".to_string(),
+            Kind::Tuple => (self.next - 1).to_string(),
+        })
+    }
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_, '_> {
@@ -651,24 +727,29 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Unfed> {
-        if self.next == self.len {
-            return Ok(None);
-        }
-        if self.next > 0 {
-            self.session.json.push(',');
-        }
-        let place = if self.tuple { self.next.to_string() } else { "[]".to_string() };
-        self.next += 1;
-        self.session.within(&place, |session| seed.deserialize(session.feeder())).map(Some)
+        let Some(place) = self.next_place() else { return Ok(None) };
+        let around = self.session.step_into(&place);
+        let value = seed.deserialize(self.session.feeder())?;
+        self.session.place.truncate(around);
+        Ok(Some(value))
     }
 }
 
 /// The fields of a struct.
 struct Fields<'s, 'a> {
     session: &'s mut Session<'a>,
-    names: Vec<&'static str>,
+    names: &'s [&'static str],
     next: usize,
-    struct_at: String,
+}
+
+impl Fields<'_, '_> {
+    fn next_name(&mut self) -> Option<&'static str> {
+        let name = self.names.get(self.next).copied()?;
+        let comma = if self.next > 0 { "," } else { "" };
+        self.session.json.push_str(&format!("{comma}{}:", Json::of_text(name)));
+        self.session.last_field = Some((self.session.place.clone(), name));
+        Some(name)
+    }
 }
 
 impl<'de> MapAccess<'de> for &mut Fields<'_, '_> {
@@ -678,17 +759,17 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Unfed> {
-        let Some(name) = self.names.get(self.next).copied() else { return Ok(None) };
-        let comma = if self.next > 0 { "," } else { "" };
-        self.session.json.push_str(&format!("{comma}{}:", Json::of_text(name)));
-        self.session.last_field = Some((self.struct_at.clone(), name));
+        let Some(name) = self.next_name() else { return Ok(None) };
         seed.deserialize(de::value::StrDeserializer::new(name)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unfed> {
         let name = self.names[self.next];
         self.next += 1;
-        self.session.within(name, |session| seed.deserialize(session.feeder()))
+        let around = self.session.step_into(name);
+        let value = seed.deserialize(self.session.feeder())?;
+        self.session.place.truncate(around);
+        Ok(value)
     }
 }
 
@@ -709,15 +790,18 @@ impl<'de> MapAccess<'de> for Entries<'_, '_> {
             return Ok(None);
         }
         self.left -= 1;
-        let key = self
-            .session
-            .within("{key}", |session| seed.deserialize(Feeder { session, role: Role::Key }))?;
+        let around = self.session.step_into("{key}");
+        let key = seed.deserialize(Feeder { session: self.session, role: Role::Key })?;
+        self.session.place.truncate(around);
         self.session.json.push(':');
         Ok(Some(key))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unfed> {
-        self.session.within("{}", |session| seed.deserialize(session.feeder()))
+        let around = self.session.step_into("{}");
+        let value = seed.deserialize(self.session.feeder())?;
+        self.session.place.truncate(around);
+        Ok(value)
     }
 }
 
@@ -727,14 +811,17 @@ struct Chosen<'s, 'a> {
     name: &'static str,
 }
 
-impl<'s, 'a> Chosen<'s, 'a> {
-    /// Feeds the content between `{"Name":` and `}`.
-    fn content<R>(self, feed: impl FnOnce(Feeder<'_, 'a>) -> Result<R, Unfed>) -> Result<R, Unfed> {
+impl Chosen<'_, '_> {
+    /// Begins the content, and says how long the place around it is.
+    fn open_content(&mut self) -> usize {
         let name = Json::of_text(self.name);
         self.session.json.push_str(&format!("{{{name}:"));
-        let value = self.session.within(self.name, |session| feed(session.feeder()))?;
+        self.session.step_into(self.name)
+    }
+
+    fn close_content(&mut self, around: usize) {
         self.session.json.push('}');
-        Ok(value)
+        self.session.place.truncate(around);
     }
 }
 
@@ -757,19 +844,28 @@ impl<'de> VariantAccess<'de> for Chosen<'_, '_> {
         Ok(())
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Unfed> {
-        self.content(|feeder| seed.deserialize(feeder))
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Unfed> {
+        let around = self.open_content();
+        let value = seed.deserialize(self.session.feeder())?;
+        self.close_content(around);
+        Ok(value)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Unfed> {
-        self.content(|feeder| feeder.give_tuple(len, visitor))
+    fn tuple_variant<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, Unfed> {
+        let around = self.open_content();
+        let value = self.session.feeder().deserialize_tuple(len, visitor)?;
+        self.close_content(around);
+        Ok(value)
     }
 
     fn struct_variant<V: Visitor<'de>>(
-        self,
+        mut self,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfed> {
-        self.content(|feeder| feeder.give_fields(fields, visitor))
+        let around = self.open_content();
+        let value = self.session.feeder().deserialize_struct("", fields, visitor)?;
+        self.close_content(around);
+        Ok(value)
     }
 }

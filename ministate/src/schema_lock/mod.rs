@@ -26,7 +26,7 @@ use crate::storage::{self, Disk, Storage};
 use feeder::Unfed;
 use file::{Lines, Status};
 use program::Enum;
-use verdict::{Finding, Verdict, Wish};
+use verdict::{Finding, Program, Verdict, Wish};
 
 pub use feeder::Feeder;
 
@@ -127,7 +127,11 @@ where
     S: Default + Serialize + DeserializeOwned,
     M: Locked<S>,
 {
-    let lock = M::LOCK;
+    check_program(M::LOCK, &Enum::<S, M>::new());
+}
+
+#[track_caller]
+fn check_program(lock: SchemaLock, program: &dyn Program) {
     let file = Path::new(lock.crate_dir).join(lock.path);
     let text = match storage::read_all(&Disk, &file) {
         Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
@@ -136,7 +140,7 @@ where
     };
     let wished = std::env::var("MINISTATE_LOCK").unwrap_or_default();
     let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
-    match judge::<S, M>(text.as_deref(), &wished, in_ci) {
+    match judge_program(lock, program, text.as_deref(), &wished, in_ci) {
         Ok(None) => {}
         Ok(Some(text)) => match publish(&file, &text) {
             Ok(()) => println!("{} is written; commit it", file.display()),
@@ -166,7 +170,16 @@ where
     S: Default + Serialize + DeserializeOwned,
     M: Locked<S>,
 {
-    let lock = M::LOCK;
+    judge_program(M::LOCK, &Enum::<S, M>::new(), text, wished, in_ci)
+}
+
+fn judge_program(
+    lock: SchemaLock,
+    program: &dyn Program,
+    text: Option<&str>,
+    wished: &str,
+    in_ci: bool,
+) -> Result<Option<String>, String> {
     let head = format!("`{}` and its schema lock `{}` disagree\n", lock.name, lock.path);
     let wish = match wished {
         "" => Wish::Check,
@@ -191,7 +204,7 @@ where
              control, or mend the merge"
         )
     })?;
-    let Verdict { findings, mut lines } = verdict::judge(&old, &Enum::<S, M>::new());
+    let Verdict { findings, mut lines } = verdict::judge(&old, program);
     let (mut broken, mut repinned, mut unaccepted) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings {
         match finding {

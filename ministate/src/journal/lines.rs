@@ -1,0 +1,86 @@
+//! A file line by line, a chunk in memory at a time.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::error::{MiniStateError, Position};
+use crate::storage::{self, Access, Storage, StorageFile};
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The lines of a file.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    file: Box<dyn StorageFile>,
+    pub(crate) file_bytes: u64,
+    /// The current line.
+    pub(crate) position: Position,
+    /// What was read from the file and not yet left behind, and where in it the current line is.
+    pub(crate) buffer: Vec<u8>,
+    start: usize,
+    current: Option<usize>,
+}
+
+impl Lines {
+    pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Lines, MiniStateError> {
+        let file = storage.open(path, Access::Read).map_err(MiniStateError::io("opening", path))?;
+        let file_bytes = file.len().map_err(MiniStateError::io("reading", path))?;
+        let position = Position { file: path.to_path_buf(), line: 1, byte: 0 };
+        Ok(Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None })
+    }
+
+    /// Where the current line is in the buffer; `None` where no newline ends it.
+    pub(crate) fn peek(&mut self) -> Result<Option<Range<usize>>, MiniStateError> {
+        let mut searched = self.start;
+        loop {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..]) {
+                let end = searched + found;
+                self.current = Some(end);
+                return Ok(Some(self.start..end));
+            }
+            searched = self.buffer.len() - self.start;
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            if !self.read_chunk()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Goes on to the next line; the current one has been peeked at.
+    pub(crate) fn advance(&mut self) {
+        if let Some(end) = self.current.take() {
+            self.position.byte += (end + 1 - self.start) as u64;
+            self.position.line += 1;
+            self.start = end + 1;
+        }
+    }
+
+    /// All from the current line on.
+    pub(crate) fn rest(&mut self) -> Result<Vec<u8>, MiniStateError> {
+        while self.read_chunk()? {}
+        Ok(self.buffer[self.start..].to_vec())
+    }
+
+    pub(crate) fn read_chunk(&mut self) -> Result<bool, MiniStateError> {
+        let from = self.position.byte + (self.buffer.len() - self.start) as u64;
+        let to = self.file_bytes.min(from + CHUNK_BYTES as u64);
+        let before = self.buffer.len();
+        storage::read_range(&*self.file, from, to, &mut self.buffer)
+            .or_else(|error| self.accept_a_shorter_file(error))
+            .map_err(MiniStateError::io("reading", &self.position.file))?;
+        Ok(self.buffer.len() > before)
+    }
+
+    /// The writer of a live segment cuts its fill when it seals it: no data is behind that.
+    fn accept_a_shorter_file(&mut self, error: io::Error) -> io::Result<()> {
+        let bytes = self.file.len()?;
+        if error.kind() != io::ErrorKind::UnexpectedEof || bytes >= self.file_bytes {
+            return Err(error);
+        }
+        self.file_bytes = bytes;
+        Ok(())
+    }
+}
