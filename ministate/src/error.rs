@@ -312,14 +312,17 @@ impl fmt::Display for MiniStateError {
                 path.display()
             ),
             Self::NoSnapshot { dir, first, rejected } => {
-                write!(f, "no snapshot in {} reaches mutation {first}", dir.display())?;
+                write!(f, "no snapshot in {} can be read before mutation {first}", dir.display())?;
                 for RejectedSnapshot { path, why } in rejected {
                     match why {
-                        Some(why) => write!(f, ", {} ({why})", path.display())?,
-                        None => write!(f, ", {} (too old)", path.display())?,
+                        Some(why) => write!(f, " ({why})")?,
+                        None => write!(f, " ({} is too old)", path.display())?,
                     }
                 }
-                f.write_str("; restore one from a backup, nothing was changed")
+                f.write_str(
+                    "; restore one from a backup, or run a program that reads one, nothing was \
+                     changed",
+                )
             }
             Self::UnknownOperations { path, by, unknown } => {
                 write!(f, "{} was written by ", path.display())?;

@@ -77,7 +77,8 @@
 //!
 //! System prevalence (Prevayler, acid-state): the state is in memory, its changes are logged as
 //! commands, handlers are deterministic. The journal is a write-ahead log with group commit. Its
-//! format is in [`_documentation::format`].
+//! format is in [`_documentation::format`]; how types change over the years is in
+//! [`_documentation::guide`].
 //!
 //! # Features
 //!
@@ -164,6 +165,8 @@ pub use usage::{OperationUsage, Usage};
 
 /// Documents that belong to the crate, for reading.
 pub mod _documentation {
+    #[doc = include_str!("../docs/guide.md")]
+    pub mod guide {}
     #[doc = include_str!("../docs/format.md")]
     pub mod format {}
 }

@@ -12,6 +12,7 @@ mod derive;
 mod fidelity;
 mod format;
 mod group_commit;
+mod guide;
 mod house;
 mod import;
 mod misuse;

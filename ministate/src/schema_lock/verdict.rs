@@ -99,7 +99,13 @@ pub(super) struct Verdict {
 }
 
 pub(super) fn judge(old: &Lines, program: &dyn Program) -> Verdict {
-    let mut judge = Judge { old, program, findings: Vec::new(), lines: Lines::default() };
+    let mut judge = Judge {
+        old,
+        program,
+        findings: Vec::new(),
+        lines: Lines::default(),
+        broken_samples: BTreeSet::new(),
+    };
     let mut keys: BTreeSet<Key> = old.samples.iter().map(|sample| sample.key.clone()).collect();
     keys.extend(old.gone.iter().map(|(key, _)| key.clone()));
     keys.extend(program.keys());
@@ -116,11 +122,19 @@ struct Judge<'a> {
     program: &'a dyn Program,
     findings: Vec<Finding>,
     lines: Lines,
+    /// Keys of which a sample is broken: one says it for all.
+    broken_samples: BTreeSet<Key>,
 }
 
 impl Judge<'_> {
     fn broken(&mut self, text: String) {
         self.findings.push(Finding::Broken(text));
+    }
+
+    fn broken_sample(&mut self, key: &Key, text: String) {
+        if self.broken_samples.insert(key.clone()) {
+            self.broken(text);
+        }
     }
 
     fn unaccepted(&mut self, text: String) {
@@ -306,7 +320,8 @@ impl Judge<'_> {
         let has_variants =
             shape.as_ref().is_some_and(|shape| has_new_variants(shape, &fresh.shape));
         let widened = is_released && drafts.is_empty() && additions.is_empty() && !has_variants;
-        if !widened {
+        // What is broken has to be mended first, and is something else then.
+        if !widened && !self.broken_samples.contains(key) {
             let what = match (is_released, drafts.is_empty()) {
                 (false, true) => "is new".to_string(),
                 (false, false) => "is a draft, and has changed".to_string(),
@@ -402,7 +417,7 @@ impl Judge<'_> {
             Err(Unread::Step(_)) => Becomes::Refused,
             Err(Unread::Shape(why)) => {
                 let text = self.unreadable(&sample, role, fresh, &why);
-                self.broken(text);
+                self.broken_sample(&key, text);
                 return sample;
             }
         };
@@ -480,7 +495,7 @@ impl Judge<'_> {
             sample.key,
             released(sample)
         );
-        self.broken(paragraph(&what, &told));
+        self.broken_sample(&sample.key, paragraph(&what, &told));
     }
 
     /// What the sample of an old version means, and whether that is what it meant.
@@ -529,7 +544,7 @@ impl Judge<'_> {
         }
         let mut told = told.to_vec();
         told.push("mend the conversion: old journals would replay to another state".to_string());
-        self.broken(paragraph(&format!("{key}: history is rewritten"), &told));
+        self.broken_sample(key, paragraph(&format!("{key}: history is rewritten"), &told));
         recorded
     }
 
