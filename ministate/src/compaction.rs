@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::error::MiniStateError;
 use crate::journal::{Names, Opened};
 use crate::record::Seq;
-use crate::snapshot;
 use crate::storage::Storage;
 
 /// What compaction does with files that recovery no longer needs. Default:
@@ -60,7 +59,8 @@ fn plan(snapshots: &[Seq], segments: &[Seq], kept: usize) -> Plan {
 /// Puts away what recovery does not need when it begins with one of the newest `kept` snapshots.
 /// Nobody else may put away or make snapshots of the journal meanwhile.
 ///
-/// Each kept snapshot is read back before anything is put away. A crash at any moment leaves them,
+/// `is_usable` reads a snapshot back: only those that recovery can begin with are kept, and counted.
+/// All of them are read before anything is put away. A crash at any moment leaves them,
 /// and all of the journal behind the oldest of them.
 pub(crate) fn compact(
     storage: &dyn Storage,
@@ -68,13 +68,14 @@ pub(crate) fn compact(
     opened: &Opened,
     kept: usize,
     disposal: Disposal,
+    is_usable: &dyn Fn(Seq, &Path) -> bool,
 ) -> Result<Compaction, MiniStateError> {
     let mut sound = Vec::new();
     let mut older = Vec::new();
     for (seq, path) in opened.snapshots() {
         if sound.len() >= kept.max(1) {
             older.push(seq);
-        } else if snapshot::read(storage, path).is_ok_and(|read| read.start.seq == seq) {
+        } else if is_usable(seq, path) {
             sound.push(seq);
         }
     }

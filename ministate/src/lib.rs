@@ -67,6 +67,7 @@
 //! | choices | [`Options`] |
 //! | what the start found | [`recovery`](StateManager::recovery) |
 //! | a faster next start | [`create_snapshot`](StateManager::create_snapshot) |
+//! | snapshots and compaction by themselves | [`Options::snapshot_every`] |
 //! | which old versions are still needed | [`usage`](StateManager::usage) |
 //! | less on the disk | [`compact`](StateManager::compact) |
 //! | the end | [`close`](StateManager::close) |
@@ -92,6 +93,7 @@ mod mutation;
 mod commit;
 mod import;
 mod upkeep;
+mod rhythm;
 mod compaction;
 mod usage;
 mod recovery;
@@ -109,7 +111,7 @@ pub mod storage;
 pub use compaction::{Compaction, Disposal};
 pub use error::{MiniStateError, Position, Refusal, RejectedSnapshot};
 pub use fidelity::Fidelity;
-pub use manager::{Applied, StateManager};
+pub use manager::{Applied, JournalStatus, StateManager};
 /// ```
 /// use ministate::{Mutations, Mutator};
 /// use serde::{Deserialize, Serialize};
@@ -161,6 +163,7 @@ pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;
 pub use recovery::{Imported, Progress, Recovery, TornTail};
+pub use rhythm::SnapshotEvery;
 pub use usage::{OperationUsage, Usage};
 
 /// Documents that belong to the crate, for reading.

@@ -1,6 +1,7 @@
 //! `StateManager`: the state in memory, and the only way to change it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,9 @@ use crate::mutation::{Accepts, Mutator, Operation, Reply};
 use crate::options::Options;
 use crate::record::Body;
 use crate::recovery::{self, Recovered, Recovery, TornTail};
+use crate::rhythm::Rhythm;
 use crate::storage::{Lock, Storage};
-use crate::upkeep::{self, Upkeep};
+use crate::upkeep::{self, Newest, Upkeep};
 use crate::usage::Usage;
 
 /// A state in memory whose every change is in a journal on disk.
@@ -86,6 +88,19 @@ pub struct Applied<T> {
     pub output: T,
 }
 
+/// How far a journal is ahead of its newest snapshot, from [`StateManager::journal_status`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct JournalStatus {
+    /// The last mutation.
+    pub sequence: u64,
+    /// The last mutation in the newest snapshot that this manager made or began with.
+    pub snapshot: u64,
+    /// Why the last snapshot of [`Options::snapshot_every`], or the compaction behind it, failed;
+    /// `None` where it did not.
+    pub snapshot_failure: Option<MiniStateError>,
+}
+
 impl<S, M> StateManager<S, M> {
     /// Lends the current state to `reader`, without cloning it.
     ///
@@ -133,6 +148,13 @@ impl<S, M> StateManager<S, M> {
     /// The directory that the journal was opened in.
     pub fn state_dir(&self) -> &Path {
         &self.state_dir
+    }
+
+    /// How far the journal is ahead of the newest snapshot. Does not look at the disk.
+    pub fn journal_status(&self) -> JournalStatus {
+        let newest = self.upkeep.newest();
+        let (snapshot, snapshot_failure) = (newest.seq, newest.failure.clone());
+        JournalStatus { sequence: self.sequence(), snapshot, snapshot_failure }
     }
 
     /// What opening the journal found and did.
@@ -221,17 +243,73 @@ impl Options {
         S: Default + Serialize + DeserializeOwned + Send + Sync + 'static,
         M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
     {
+        self.recovered(state_dir.as_ref(), journal_file.as_ref(), S::default)
+    }
+
+    /// Opens the journal and recovers the state; where there is no journal yet, the history begins
+    /// with `initial`, which the first snapshot keeps. In all later openings `initial` is dropped:
+    /// it does not change history.
+    ///
+    /// For states without a default, and for those that begin with what a program was configured
+    /// with.
+    ///
+    /// # Errors
+    ///
+    /// As [`StateManager::open`].
+    pub async fn open_with<S, M>(
+        self,
+        state_dir: impl AsRef<Path>,
+        journal_file: impl AsRef<Path>,
+        initial: S,
+    ) -> Result<StateManager<S, M>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+        M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+    {
+        let (dir, file) = (state_dir.as_ref().to_path_buf(), journal_file.as_ref().to_path_buf());
+        ground::run(move || self.blocking_open_with(dir, file, initial)).await
+    }
+
+    /// [`open_with`](Self::open_with) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`StateManager::open`].
+    pub fn blocking_open_with<S, M>(
+        self,
+        state_dir: impl AsRef<Path>,
+        journal_file: impl AsRef<Path>,
+        initial: S,
+    ) -> Result<StateManager<S, M>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+        M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.recovered(state_dir.as_ref(), journal_file.as_ref(), || initial)
+    }
+
+    fn recovered<S, M>(
+        self,
+        state_dir: &Path,
+        journal_file: &Path,
+        initial: impl FnOnce() -> S,
+    ) -> Result<StateManager<S, M>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+        M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+    {
         let started = Instant::now();
         let Options {
             segment_bytes,
             record_bytes_max,
             fidelity,
+            snapshot_every,
             snapshots_kept,
             disposal,
             on_progress,
             storage,
         } = self;
-        let (state_dir, journal_file) = (state_dir.as_ref().to_path_buf(), journal_file.as_ref());
+        let state_dir = state_dir.to_path_buf();
         let journal_path = state_dir.join(journal_file);
         let names = Names::new(&state_dir, journal_file)?;
         storage
@@ -242,15 +320,19 @@ impl Options {
         }
         let lock = lock(&*storage, &names)?;
 
-        let taken_over = import::take_over::<S, M>(&storage, &names, S::default, &*on_progress)?;
+        // What an import begins with, recovery finds in the snapshot that it left.
+        let initial = Cell::new(Some(initial));
+        let begin = || (initial.take().expect("a history begins once"))();
+        let taken_over = import::take_over::<S, M>(&storage, &names, begin, &*on_progress)?;
         let (imported, torn_off) = taken_over.unzip();
-        let recovered = recovery::recover::<S, M>(&storage, &names, S::default, &*on_progress)?;
-        let Recovered { state, found, created, snapshot, rejected, replayed } = recovered;
+        let recovered = recovery::recover::<S, M>(&storage, &names, begin, &*on_progress)?;
+        let Recovered { state, found, created, snapshot, rejected, replayed, bytes_read } =
+            recovered;
         let was_closed = found.was_closed();
         let after = found.seq();
         let identity = found.identity().to_string();
         if created {
-            // From now on no replay begins with `S::default()`, which may change.
+            // From now on no replay begins with the initial state, which may change.
             let genesis = (found.seq(), found.record());
             upkeep::publish::<S, M>(&*storage, &names, &identity, genesis, &state)?;
         }
@@ -271,7 +353,16 @@ impl Options {
             duration: started.elapsed(),
         };
         let one_at_a_time = Mutex::new(());
-        let upkeep = Arc::new(Upkeep { storage, names, snapshots_kept, disposal, one_at_a_time });
+        let upkeep = Arc::new(Upkeep {
+            storage,
+            names,
+            snapshots_kept,
+            disposal,
+            rhythm: Rhythm::new(snapshot_every, replayed, bytes_read),
+            turn: Upkeep::snapshot_and_compact::<S, M>,
+            newest: Mutex::new(Newest { seq: snapshot, failure: None }),
+            one_at_a_time,
+        });
         let rebuild = Box::new({
             let upkeep = Arc::clone(&upkeep);
             move |seq| upkeep.rebuild::<S, M>(seq)
@@ -345,6 +436,49 @@ where
         self.upkeep.snapshot::<S, M>(seq)
     }
 
+    /// Writes a clone of the state into a snapshot, in place of one that is replayed.
+    ///
+    /// Writers wait while the state is cloned, and readers do not; the rest is done beside both.
+    /// [`create_snapshot`](Self::create_snapshot) lets nobody wait, needs no `Clone`, and proves
+    /// that the journal replays, but takes as long as the replay does: this is for where much was
+    /// journaled since the last snapshot, and the state is small.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_snapshot`](Self::create_snapshot).
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub async fn create_snapshot_by_clone(&self) -> Result<(), MiniStateError>
+    where
+        S: Clone,
+    {
+        let (state, seq) = self.core.read_at(|state, seq| (state.clone(), seq));
+        self.core.submit(Work::Seal).await?;
+        let upkeep = Arc::clone(&self.upkeep);
+        ground::run(move || upkeep.snapshot_of::<S, M>(seq, &state)).await
+    }
+
+    /// [`create_snapshot_by_clone`](Self::create_snapshot_by_clone) for callers without a runtime:
+    /// blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_snapshot`](Self::create_snapshot).
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn blocking_create_snapshot_by_clone(&self) -> Result<(), MiniStateError>
+    where
+        S: Clone,
+    {
+        let (state, seq) = self.core.read_at(|state, seq| (state.clone(), seq));
+        self.core.submit_blocking(Work::Seal)?;
+        self.upkeep.snapshot_of::<S, M>(seq, &state)
+    }
+
     /// Puts away what recovery no longer needs: keeps the newest
     /// [`snapshots_kept`](Options::snapshots_kept) snapshots and all of the journal behind the
     /// oldest of them, and moves the rest to the archive, or removes it
@@ -357,7 +491,7 @@ where
     /// [`Io`](MiniStateError::Io). A compaction that failed half way is completed by the next.
     pub async fn compact(&self) -> Result<Compaction, MiniStateError> {
         let upkeep = Arc::clone(&self.upkeep);
-        ground::run(move || upkeep.compact()).await
+        ground::run(move || upkeep.compact::<S, M>()).await
     }
 
     /// [`compact`](Self::compact) for callers without a runtime: blocks the thread.
@@ -366,7 +500,7 @@ where
     ///
     /// As [`compact`](Self::compact).
     pub fn blocking_compact(&self) -> Result<Compaction, MiniStateError> {
-        self.upkeep.compact()
+        self.upkeep.compact::<S, M>()
     }
 
     /// Counts the operations in the journal by their tags and versions, and says which of the old
@@ -429,7 +563,7 @@ where
     ///   handler panicked, and the manager is poisoned. Readers have the state before it.
     pub async fn apply(&self, mutation: M) -> Result<u64, MiniStateError> {
         let change = self.change(mutation, Reply::discarded())?;
-        Ok(self.core.submit(Work::Apply(change)).await?.seq)
+        Ok(self.submit(change).await?.seq)
     }
 
     /// [`apply`](Self::apply) for callers without a runtime: blocks the thread.
@@ -439,7 +573,7 @@ where
     /// As [`apply`](Self::apply).
     pub fn blocking_apply(&self, mutation: M) -> Result<u64, MiniStateError> {
         let change = self.change(mutation, Reply::discarded())?;
-        Ok(self.core.submit_blocking(Work::Apply(change))?.seq)
+        Ok(self.submit_blocking(change)?.seq)
     }
 
     /// Applies all mutations or none: they share one line of the journal, and no reader sees some
@@ -457,7 +591,7 @@ where
         match self.batch(mutations)? {
             Some(change) => {
                 let mutations = change.body.mutations;
-                Ok(range(self.core.submit(Work::Apply(change)).await?.seq, mutations))
+                Ok(range(self.submit(change).await?.seq, mutations))
             }
             None => Ok(range(self.sequence(), 0)),
         }
@@ -475,7 +609,7 @@ where
         match self.batch(mutations)? {
             Some(change) => {
                 let mutations = change.body.mutations;
-                Ok(range(self.core.submit_blocking(Work::Apply(change))?.seq, mutations))
+                Ok(range(self.submit_blocking(change)?.seq, mutations))
             }
             None => Ok(range(self.sequence(), 0)),
         }
@@ -500,7 +634,7 @@ where
         M: Accepts<O>,
     {
         let change = self.change(M::from(operation), Reply::wanted::<O::Output>())?;
-        Ok(applied(self.core.submit(Work::Apply(change)).await?))
+        Ok(applied(self.submit(change).await?))
     }
 
     /// [`execute`](Self::execute) for callers without a runtime: blocks the thread.
@@ -514,7 +648,7 @@ where
         M: Accepts<O>,
     {
         let change = self.change(M::from(operation), Reply::wanted::<O::Output>())?;
-        Ok(applied(self.core.submit_blocking(Work::Apply(change))?))
+        Ok(applied(self.submit_blocking(change)?))
     }
 
     /// Ends the journal: completes what was handed over, marks it as synced, trims the file, and
@@ -537,6 +671,26 @@ where
     /// As [`close`](Self::close).
     pub fn blocking_close(&self) -> Result<(), MiniStateError> {
         self.core.submit_blocking(Work::Close).map(drop)
+    }
+
+    async fn submit(&self, change: Change<M>) -> Result<Done, MiniStateError> {
+        let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
+        let done = self.core.submit(Work::Apply(change)).await?;
+        if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
+            let sealed = self.core.submit(Work::Seal).await;
+            ground::run(move || turn.complete(sealed.map(|sealed| sealed.seq))).await;
+        }
+        Ok(done)
+    }
+
+    fn submit_blocking(&self, change: Change<M>) -> Result<Done, MiniStateError> {
+        let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
+        let done = self.core.submit_blocking(Work::Apply(change))?;
+        if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
+            let sealed = self.core.submit_blocking(Work::Seal);
+            turn.complete(sealed.map(|sealed| sealed.seq));
+        }
+        Ok(done)
     }
 
     fn change(&self, mutation: M, reply: Reply) -> Result<Change<M>, MiniStateError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::compaction::Disposal;
 use crate::fidelity::Fidelity;
 use crate::recovery::Progress;
+use crate::rhythm::SnapshotEvery;
 use crate::storage::{Disk, Storage};
 
 /// How a journal is opened.
@@ -41,6 +42,7 @@ use crate::storage::{Disk, Storage};
 /// | [`segment_bytes`](Self::segment_bytes) | 64 MiB |
 /// | [`record_bytes_max`](Self::record_bytes_max) | 16 MiB |
 /// | [`fidelity`](Self::fidelity) | [`Fidelity::Checked`] |
+/// | [`snapshot_every`](Self::snapshot_every) | never |
 /// | [`snapshots_kept`](Self::snapshots_kept) | 2 |
 /// | [`disposal`](Self::disposal) | [`Disposal::Archive`] |
 /// | [`on_progress`](Self::on_progress) | nobody listens |
@@ -50,6 +52,7 @@ pub struct Options {
     pub(crate) segment_bytes: u64,
     pub(crate) record_bytes_max: u64,
     pub(crate) fidelity: Fidelity,
+    pub(crate) snapshot_every: Option<SnapshotEvery>,
     pub(crate) snapshots_kept: usize,
     pub(crate) disposal: Disposal,
     pub(crate) on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -62,6 +65,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             record_bytes_max: 16 << 20,
             fidelity: Fidelity::Checked,
+            snapshot_every: None,
             snapshots_kept: 2,
             disposal: Disposal::Archive,
             on_progress: Arc::new(|_| {}),
@@ -93,6 +97,18 @@ impl Options {
     /// Whether a mutation is read back before it is written.
     pub fn fidelity(mut self, fidelity: Fidelity) -> Self {
         self.fidelity = fidelity;
+        self
+    }
+
+    /// Makes a snapshot and compacts, again and again, as the journal grows.
+    ///
+    /// The call that crosses the limit does it, after its mutation has been applied and before it
+    /// returns; other callers go on meanwhile. No thread does it in hiding. Where it fails, the
+    /// mutation is durable all the same and its caller gets `Ok`; what failed is in
+    /// [`StateManager::journal_status`](crate::StateManager::journal_status), and the next attempt
+    /// comes after as much again.
+    pub fn snapshot_every(mut self, every: SnapshotEvery) -> Self {
+        self.snapshot_every = Some(every);
         self
     }
 
@@ -131,6 +147,7 @@ impl fmt::Debug for Options {
             .field("segment_bytes", &self.segment_bytes)
             .field("record_bytes_max", &self.record_bytes_max)
             .field("fidelity", &self.fidelity)
+            .field("snapshot_every", &self.snapshot_every)
             .field("snapshots_kept", &self.snapshots_kept)
             .field("disposal", &self.disposal)
             .field("storage", &self.storage)

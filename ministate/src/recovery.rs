@@ -120,6 +120,8 @@ pub(crate) struct Recovered<S> {
     pub(crate) snapshot: Seq,
     pub(crate) rejected: Vec<RejectedSnapshot>,
     pub(crate) replayed: u64,
+    /// How many bytes of the journal were read for that.
+    pub(crate) bytes_read: u64,
 }
 
 /// Recovers the state from the newest sound snapshot and the records behind it. Where there is no
@@ -140,9 +142,9 @@ where
     }
     let (mut state, start, rejected) = newest_sound::<S, M>(&**storage, names, &opened, Seq::MAX)?;
     refuse_unknown::<S, M>(&opened, &start)?;
-    let snapshot = start.seq;
+    let (snapshot, bytes_read) = (start.seq, opened.bytes_behind(&start));
     let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
-    Ok(Recovered { state, found, created: false, snapshot, rejected, replayed })
+    Ok(Recovered { state, found, created: false, snapshot, rejected, replayed, bytes_read })
 }
 
 /// Refuses what a newer program wrote, before any record is read.
@@ -186,7 +188,8 @@ fn begin<S: DeserializeOwned, M: Mutator<S>>(
         }
     };
     let found = opened.fresh(identity);
-    Ok(Recovered { state, found, created, snapshot: 0, rejected: Vec::new(), replayed: 0 })
+    let rejected = Vec::new();
+    Ok(Recovered { state, found, created, snapshot: 0, rejected, replayed: 0, bytes_read: 0 })
 }
 
 /// The state through `seq`, and the checksum of the record there. `opened` holds the records.
@@ -238,7 +241,8 @@ fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
     })
 }
 
-fn sound<S: DeserializeOwned, M: Mutator<S>>(
+/// A snapshot of this journal, with a state that this program can read.
+pub(crate) fn sound<S: DeserializeOwned, M: Mutator<S>>(
     storage: &dyn Storage,
     opened: &Opened,
     seq: Seq,

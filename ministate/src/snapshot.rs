@@ -47,7 +47,8 @@ const HEADER_BYTES_MAX: u64 = 64 * 1024;
 /// How much of the state is gathered before it is written.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Writes the state at `seq` into a file, reads it back, and gives the file its name.
+/// Writes the state at `seq` into a file, reads it back, and gives the file its name. Returns how
+/// large it is, in bytes.
 ///
 /// `write` writes the state's JSON; `check` has to accept what was read back.
 pub(crate) fn publish(
@@ -58,7 +59,7 @@ pub(crate) fn publish(
     schema: &Schema,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     check: impl FnOnce(&Snapshot) -> Result<(), MiniStateError>,
-) -> Result<(), MiniStateError> {
+) -> Result<u64, MiniStateError> {
     let (temporary, target) = (names.temporary(storage.unique()), names.snapshot(seq));
     let header = Header {
         format: journal::FORMAT,
@@ -68,13 +69,14 @@ pub(crate) fn publish(
         by: schema.by(),
         v: schema.state,
     };
-    write_file(storage, &temporary, &header, write)
+    let bytes = write_file(storage, &temporary, &header, write)
         .map_err(MiniStateError::io("writing a snapshot to", &temporary))?;
     check(&read(storage, &temporary)?)?;
     storage
         .rename(&temporary, &target)
         .and_then(|()| storage.sync_dir(names.dir()))
-        .map_err(MiniStateError::io("publishing the snapshot", &target))
+        .map_err(MiniStateError::io("publishing the snapshot", &target))?;
+    Ok(bytes)
 }
 
 fn write_file(
@@ -82,7 +84,7 @@ fn write_file(
     path: &Path,
     header: &Header,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let file = storage.create(path)?;
     let (line, chain) = journal::line_of(header);
     let position = line.len() as u64;
@@ -96,7 +98,8 @@ fn write_file(
     let checksum = out.checksum.extend(&last);
     last.extend_from_slice(format!(",\"crc\":\"{checksum}\"}}\n").as_bytes());
     out.file.write_at(&last, out.position)?;
-    out.file.sync()
+    out.file.sync()?;
+    Ok(out.position + last.len() as u64)
 }
 
 /// Gathers the state's JSON and writes it in large pieces.

@@ -1,7 +1,8 @@
 //! Makes snapshots and puts files away, beside a manager that works.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use crate::journal::{Names, Opened};
 use crate::mutation::Mutator;
 use crate::record::{Chain, Seq};
 use crate::recovery;
+use crate::rhythm::Rhythm;
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
@@ -25,11 +27,58 @@ pub(crate) struct Upkeep {
     pub(crate) names: Names,
     pub(crate) snapshots_kept: usize,
     pub(crate) disposal: Disposal,
+    pub(crate) rhythm: Rhythm,
+    /// Makes a snapshot at a mutation and compacts, with the types of the manager.
+    pub(crate) turn: fn(&Upkeep, Seq) -> Result<(), MiniStateError>,
+    /// The newest snapshot, and why the last attempt to make one by itself failed.
+    pub(crate) newest: Mutex<Newest>,
     /// Who makes a snapshot or puts files away waits for others who do.
     pub(crate) one_at_a_time: Mutex<()>,
 }
 
+/// What is known of snapshots without looking at the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Newest {
+    pub(crate) seq: Seq,
+    pub(crate) failure: Option<MiniStateError>,
+}
+
+/// The turn of one caller to make a snapshot. Dropped, it is over.
+pub(crate) struct Turn(Arc<Upkeep>);
+
+impl Turn {
+    /// Makes a snapshot at `sealed`, compacts, and leaves word of a failure.
+    pub(crate) fn complete(self, sealed: Result<Seq, MiniStateError>) {
+        let made = sealed.and_then(|seq| (self.0.turn)(&self.0, seq));
+        self.0.newest().failure = made.err();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.rhythm.end_turn();
+    }
+}
+
 impl Upkeep {
+    /// Counts what was written, and says whether it is the caller's turn to make a snapshot.
+    pub(crate) fn turn_after(self: &Arc<Self>, mutations: u64, bytes: u64) -> Option<Turn> {
+        self.rhythm.takes_turn(mutations, bytes).then(|| Turn(Arc::clone(self)))
+    }
+
+    pub(crate) fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn snapshot_and_compact<S, M>(&self, seq: Seq) -> Result<(), MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S> + Serialize + DeserializeOwned,
+    {
+        self.snapshot::<S, M>(seq)?;
+        self.compact::<S, M>().map(drop)
+    }
+
     /// Makes a snapshot at `seq` by *shadow replay*: the records behind the last snapshot, all of
     /// them in sealed segments, are applied to its state.
     pub(crate) fn snapshot<S, M>(&self, seq: Seq) -> Result<(), MiniStateError>
@@ -45,14 +94,53 @@ impl Upkeep {
             return Ok(());
         }
         let (state, record) = recovery::state_at::<S, M>(storage, names, opened, seq)?;
-        publish::<S, M>(storage, names, &identity, (seq, record), &state)
+        self.publish::<S, M>(&identity, (seq, record), &state)
     }
 
-    pub(crate) fn compact(&self) -> Result<Compaction, MiniStateError> {
+    /// Makes a snapshot of a clone of the state, as it was at `seq`, which is in a sealed segment.
+    pub(crate) fn snapshot_of<S, M>(&self, seq: Seq, state: &S) -> Result<(), MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S>,
+    {
+        let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Opened::sealed(&self.storage, &self.names)?;
+        let identity = opened.identity().unwrap_or_default().to_string();
+        if opened.snapshots().any(|(known, _)| known == seq) {
+            return Ok(());
+        }
+        let record = opened.record_at(seq)?;
+        self.publish::<S, M>(&identity, (seq, record), state)
+    }
+
+    fn publish<S, M>(
+        &self,
+        identity: &str,
+        point: (Seq, Chain),
+        state: &S,
+    ) -> Result<(), MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S>,
+    {
+        let bytes = publish::<S, M>(&*self.storage, &self.names, identity, point, state)?;
+        self.rhythm.note_snapshot(bytes);
+        let mut newest = self.newest();
+        newest.seq = newest.seq.max(point.0);
+        Ok(())
+    }
+
+    pub(crate) fn compact<S, M>(&self) -> Result<Compaction, MiniStateError>
+    where
+        S: DeserializeOwned,
+        M: Mutator<S>,
+    {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = Opened::sealed(&self.storage, &self.names)?;
         let (kept, disposal) = (self.snapshots_kept, self.disposal);
-        compaction::compact(&*self.storage, &self.names, &opened, kept, disposal)
+        let is_usable =
+            |seq, path: &Path| recovery::sound::<S, M>(&*self.storage, &opened, seq, path).is_ok();
+        compaction::compact(&*self.storage, &self.names, &opened, kept, disposal, &is_usable)
     }
 
     /// Counts what the journal holds through `seq`.
@@ -75,14 +163,14 @@ impl Upkeep {
 }
 
 /// Writes the state at a point of the history into a file, reads it back, and gives the file its
-/// name.
+/// name. Returns how large it is, in bytes.
 pub(crate) fn publish<S, M>(
     storage: &dyn Storage,
     names: &Names,
     identity: &str,
     point: (Seq, Chain),
     state: &S,
-) -> Result<(), MiniStateError>
+) -> Result<u64, MiniStateError>
 where
     S: Serialize + DeserializeOwned,
     M: Mutator<S>,

@@ -23,8 +23,9 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "storage",
+    "rhythm",
     "json",
     "schema",
     "record",

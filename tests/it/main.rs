@@ -27,4 +27,5 @@ mod snapshots;
 mod state_versions;
 mod torn_tail;
 mod upcasting;
+mod upkeep;
 mod usage;

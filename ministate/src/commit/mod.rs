@@ -96,12 +96,22 @@ impl<S, M> Core<S, M> {
     ///
     /// # Panics
     ///
-    /// Panics if a handler panicked before and the state before it could not be built again.
+    /// As [`read_at`](Self::read_at).
     pub(crate) fn read<R>(&self, reader: impl FnOnce(&S) -> R) -> R {
+        self.read_at(|state, _| reader(state))
+    }
+
+    /// Lends the state, with the last mutation that it holds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a handler panicked before and the state before it could not be built again.
+    pub(crate) fn read_at<R>(&self, reader: impl FnOnce(&S, Seq) -> R) -> R {
         let state: RwLockReadGuard<'_, State<S>> =
             self.state.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Sound(state) => reader(state),
+            // It changes only together with the state, whose lock is held.
+            State::Sound(state) => reader(state, self.seq()),
             State::Unsound(cause) => {
                 let cause = cause.clone();
                 drop(state);

@@ -217,6 +217,19 @@ impl Opened {
         self.segments.iter().take_while(after).count().saturating_sub(1)
     }
 
+    /// The checksum of the record that ends with the mutation, which one of the segments holds.
+    pub(crate) fn record_at(self, seq: Seq) -> Result<Chain, MiniStateError> {
+        let holds = |segment: &&Segment| segment.header.first <= seq;
+        let start = match self.segments.iter().take_while(holds).last() {
+            Some(Segment { path, header, .. }) => {
+                Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
+            }
+            None => self.beginning(),
+        };
+        let through = Through::Seq(seq);
+        Ok(self.read(&start, through, &mut |_, _| Ok(ControlFlow::Continue(())))?.record())
+    }
+
     /// What there is where there is no journal yet: room for one of this identity.
     pub(crate) fn fresh(self, identity: String) -> Found {
         Found {

@@ -128,6 +128,13 @@ impl Body {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
+
+    /// About how many bytes its record has.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        const AROUND: &[u8] =
+            br#"{"seq":1234567,"at":"2026-11-22T12:00:01.000Z",,"crc":"9f3a11c2"}."#;
+        (AROUND.len() + self.bytes.len()) as u64
+    }
 }
 
 fn push_fields(out: &mut Vec<u8>, tag: Option<Tag>, payload: &[u8]) {
