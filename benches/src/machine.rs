@@ -70,6 +70,12 @@ pub(crate) fn processor_time_of_children() -> Duration {
     ticks(16) + ticks(17)
 }
 
+/// A size in /proc/self/status, such as `VmHWM`, in bytes.
+pub(crate) fn memory(name: &str) -> Option<u64> {
+    let kilobytes = field("/proc/self/status", name)?;
+    Some(1024 * kilobytes.trim_end_matches("kB").trim().parse::<u64>().ok()?)
+}
+
 /// A field of /proc/self/stat in hundredths of a second, whatever the kernel's own clock.
 fn ticks(number: usize) -> Duration {
     Duration::from_millis(10 * stat(number).unwrap_or_default())

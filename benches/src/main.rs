@@ -21,12 +21,14 @@ mod table; // how it is printed
 
 mod applies; // the workloads, from here on
 mod batch;
+mod bounded;
 mod compile;
 mod decode;
 mod floor; // what the disk allows, for `applies`
 mod journal; // how many records shared a sync
 mod reads;
 mod recovery;
+mod snapshots;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Outcome<T> = Result<T, Failure>;
 
 fn main() -> ExitCode {
+    if let Some(outcome) = bounded::recovers() {
+        return exit(outcome);
+    }
     let settings = match Settings::parse(std::env::args().skip(1)) {
         Ok(settings) => settings,
         Err(mistake) => {
@@ -45,7 +50,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run(&settings) {
+    exit(run(&settings))
+}
+
+fn exit(outcome: Outcome<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
@@ -70,6 +79,8 @@ fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Re
         Workload::Recovery => recovery::run(settings, place),
         Workload::Batch => batch::run(settings, place),
         Workload::Decode => decode::run(settings, place),
+        Workload::Bounded => bounded::run(settings, place),
+        Workload::Snapshots => snapshots::run(settings, place),
         Workload::Compile => compile::run(settings, place),
     }
 }
@@ -82,7 +93,8 @@ mod tests {
     fn smoke(workload: &str, peers: [&str; 2]) {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let dir = dir.path().to_str().expect("its name is text");
-        let line = format!("{workload} --rounds 2 --seconds 0.02 --records 1500 --operations 5");
+        let line =
+            format!("{workload} --rounds 2 --seconds 0.02 --records 1500 --operations 5 --state 1");
         let line = line.split(' ').chain(["--dir", dir]).map(String::from);
         let settings = Settings::parse(line).expect("sound arguments");
         let place = Place::new(settings.dir.as_deref()).expect("a place");
@@ -111,6 +123,17 @@ mod tests {
     fn batch_runs() {
         smoke("batch", ["ours", "seed"]);
     }
+
+    #[test]
+    fn bounded_runs() {
+        smoke("bounded", ["with snapshots", "without snapshots"]);
+    }
+
+    #[test]
+    fn snapshots_run() {
+        smoke("snapshots", ["by replay", "by clone"]);
+    }
+
     #[test]
     fn decode_runs() {
         smoke("decode", ["the line", "its payload"]);

@@ -26,6 +26,14 @@ impl Map {
     fn look_up(&self, key: u64) -> usize {
         self.values.get(&key).map_or(0, String::len)
     }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        const ALLOCATION: usize = 16;
+        let entry = size_of::<(u64, String)>() + 1;
+        let texts: usize = self.values.values().map(|value| value.capacity() + ALLOCATION).sum();
+        (self.values.capacity() * entry + texts) as u64
+    }
 }
 
 /// A mutation of about 100 bytes.
@@ -37,7 +45,12 @@ pub(crate) struct Put {
 
 impl Put {
     pub(crate) fn numbered(number: u64) -> Put {
-        Put { key: number % ENTRIES, value: VALUE.to_string() }
+        Put::among(number, ENTRIES)
+    }
+
+    /// One of so many entries.
+    pub(crate) fn among(number: u64, entries: u64) -> Put {
+        Put { key: number % entries, value: VALUE.to_string() }
     }
 
     fn put_into(&self, map: &mut Map) {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
-usage: ministate-benches <applies | reads | recovery | batch | decode | all | compile>
+usage: ministate-benches <applies | reads | recovery | batch | decode | all | bounded |
+                        snapshots | compile>
   --rounds N       turns that every peer gets (5)
   --seconds S      length of one measurement, without its warm-up (0.5)
-  --records N      length of the journals that `recovery` opens (200000)
+  --records N      length of the journals that `recovery` and `bounded` open (200000)
+  --state MB       size of the state that `snapshots` makes snapshots of (200)
   --operations N   size of the enum that `compile` checks (200)
   --dir PATH       where the journals are written (target/, below the current directory)
-`all` leaves out `compile`, which runs cargo and first checks ministate's dependencies.";
+`all` leaves out those behind it: `bounded` and `snapshots` write much, and `compile` runs cargo.";
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -18,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) measured: Duration,
     pub(crate) records: u64,
+    pub(crate) state_megabytes: u64,
     pub(crate) operations: usize,
     pub(crate) dir: Option<PathBuf>,
 }
@@ -29,6 +32,8 @@ pub(crate) enum Workload {
     Recovery,
     Batch,
     Decode,
+    Bounded,
+    Snapshots,
     Compile,
 }
 
@@ -41,7 +46,7 @@ impl Selection {
     }
 
     fn named(name: &str) -> Option<Selection> {
-        use Workload::{Applies, Batch, Compile, Decode, Reads, Recovery};
+        use Workload::{Applies, Batch, Bounded, Compile, Decode, Reads, Recovery, Snapshots};
         Some(Selection(match name {
             "applies" => &[Applies],
             "reads" => &[Reads],
@@ -49,6 +54,8 @@ impl Selection {
             "batch" => &[Batch],
             "decode" => &[Decode],
             "all" => &[Applies, Reads, Recovery, Batch, Decode],
+            "bounded" => &[Bounded],
+            "snapshots" => &[Snapshots],
             "compile" => &[Compile],
             _ => return None,
         }))
@@ -62,6 +69,7 @@ impl Settings {
             rounds: 5,
             measured: Duration::from_millis(500),
             records: 200_000,
+            state_megabytes: 200,
             operations: 200,
             dir: None,
         };
@@ -89,6 +97,10 @@ impl Settings {
                 "--records" => {
                     settings.records =
                         value.parse().ok().filter(|records| *records > 0).ok_or_else(mistake)?;
+                }
+                "--state" => {
+                    settings.state_megabytes =
+                        value.parse().ok().filter(|number| *number > 0).ok_or_else(mistake)?;
                 }
                 "--operations" => {
                     settings.operations =
