@@ -6,25 +6,10 @@ use std::path::{Path, PathBuf};
 
 use ministate::storage::{Fault, Simulated, Storage};
 use ministate::{MiniStateError, Mutations, Mutator, Operation, Options, Recovery, StateManager};
+use ministate_tests::{Counter, Inc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-struct Counter {
-    value: u64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Inc {
-    by: u64,
-}
-
-impl Mutator<Counter> for Inc {
-    fn apply(&self, counter: &mut Counter) {
-        counter.value += self.by;
-    }
-}
 
 type Counters = StateManager<Counter, Inc>;
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod cancellation;
 mod damage;
 mod derive;
+mod fault_points;
 mod fidelity;
 mod format;
 mod group_commit;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod gated;
+mod hooked;
 
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use ministate::storage::Simulated;
 use ministate::{MiniStateError, Mutator, Options, StateManager};
 use serde::{Deserialize, Serialize};
 
-pub use gated::Gated;
+pub use gated::{Gate, Gated};
+pub use hooked::{Call, Hook, Hooked};
 
 /// Remembers every mutation in order, so that a lost, repeated or reordered one shows.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,26 @@ impl Mutator<List> for Push {
 /// A short one.
 pub fn push(entry: u64) -> Push {
     Push { entry, padding: String::new() }
+}
+
+/// A counter, as ministate 0.1 kept one in `fixtures/0.1`.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counter {
+    /// What has been counted.
+    pub value: u64,
+}
+
+/// Adds to the [`Counter`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Inc {
+    /// How much.
+    pub by: u64,
+}
+
+impl Mutator<Counter> for Inc {
+    fn apply(&self, counter: &mut Counter) {
+        counter.value += self.by;
+    }
 }
 
 /// The manager that most tests open.
