@@ -125,6 +125,15 @@ pub enum MiniStateError {
         /// Why it cannot be read.
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// The journal replays to another state than the one in memory: a handler is not deterministic,
+    /// or something else changed the state.
+    Diverged {
+        /// The first mutation behind which the states differ; where two replays agree with each
+        /// other, the first that was replayed.
+        first: u64,
+        /// The mutation at which the states were compared.
+        through: u64,
+    },
     /// A handler panicked. The mutation is in the journal, and was not applied.
     HandlerPanicked {
         /// The mutation's sequence number.
@@ -346,6 +355,12 @@ impl fmt::Display for MiniStateError {
                  one",
                 of(operation)
             ),
+            Self::Diverged { first, through } => write!(
+                f,
+                "the journal through mutation {through} does not replay to the state in memory, \
+                 from mutation {first} on; keep clocks, chance and the order of hash maps out of \
+                 handlers"
+            ),
             Self::HandlerPanicked { seq, operation, message } => write!(
                 f,
                 "the handler{} panicked at mutation {seq}: {message}; it is in the journal, so \
@@ -421,6 +436,7 @@ impl Error for MiniStateError {
             | Self::NoSnapshot { .. }
             | Self::UnknownOperations { .. }
             | Self::HandlerPanicked { .. }
+            | Self::Diverged { .. }
             | Self::Closed => None,
         }
     }

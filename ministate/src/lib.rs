@@ -67,6 +67,7 @@
 //! | choices | [`Options`] |
 //! | what the start found | [`recovery`](StateManager::recovery) |
 //! | a faster next start | [`create_snapshot`](StateManager::create_snapshot) |
+//! | proof that the journal replays to the state | [`verify_replay`](StateManager::verify_replay) |
 //! | snapshots and compaction by themselves | [`Options::snapshot_every`] |
 //! | which old versions are still needed | [`usage`](StateManager::usage) |
 //! | less on the disk | [`compact`](StateManager::compact) |

@@ -479,6 +479,50 @@ where
         self.upkeep.snapshot_of::<S, M>(seq, &state)
     }
 
+    /// Replays the journal from a snapshot before, and compares with the state in memory, up to the
+    /// order of maps and sets.
+    ///
+    /// This is what finds a handler that is not deterministic before the next start does. Writers
+    /// wait while the state in memory is serialized; the active segment is sealed, and its replay
+    /// is beside everybody.
+    ///
+    /// # Errors
+    ///
+    /// - [`Diverged`](MiniStateError::Diverged): the two differ, and from which mutation on. Which
+    ///   of them is right is yours to say.
+    /// - As [`create_snapshot`](Self::create_snapshot).
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub async fn verify_replay(&self) -> Result<(), MiniStateError> {
+        let (state, seq) = self.state_as_json()?;
+        self.core.submit(Work::Seal).await?;
+        let upkeep = Arc::clone(&self.upkeep);
+        ground::run(move || upkeep.verify::<S, M>(seq, &state)).await
+    }
+
+    /// [`verify_replay`](Self::verify_replay) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify_replay`](Self::verify_replay).
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub fn blocking_verify_replay(&self) -> Result<(), MiniStateError> {
+        let (state, seq) = self.state_as_json()?;
+        self.core.submit_blocking(Work::Seal)?;
+        self.upkeep.verify::<S, M>(seq, &state)
+    }
+
+    fn state_as_json(&self) -> Result<(Vec<u8>, u64), MiniStateError> {
+        let (state, seq) = self.core.read_at(|state, seq| (serde_json::to_vec(state), seq));
+        let refused = |error| Refusal::NotEncodable(Arc::new(error));
+        Ok((state.map_err(|error| MiniStateError::Refused { reason: refused(error) })?, seq))
+    }
+
     /// Puts away what recovery no longer needs: keeps the newest
     /// [`snapshots_kept`](Options::snapshots_kept) snapshots and all of the journal behind the
     /// oldest of them, and moves the rest to the archive, or removes it

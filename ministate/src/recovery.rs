@@ -1,6 +1,7 @@
 //! From a snapshot and a journal to a state: decodes and applies every record, in order, once.
 
 use std::any::Any;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{MiniStateError, Position, RejectedSnapshot, operation_name};
+use crate::error::{MiniStateError, Position, Refusal, RejectedSnapshot, operation_name};
 use crate::journal::{Found, Names, Opened, Start, Through};
+use crate::json::Json;
 use crate::mutation::{Mutator, Reply};
 use crate::record::{self, Chain, Member, Record, Seq};
 use crate::schema;
@@ -206,6 +208,61 @@ where
     let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, seq)?;
     let (found, _) = replay::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
     Ok((state, found.record()))
+}
+
+/// What a replay went through.
+pub(crate) struct Watched {
+    /// The snapshot that it began with.
+    pub(crate) begun: Seq,
+    /// The states that were looked at, up to the order of maps and sets.
+    pub(crate) states: Vec<(Seq, u64)>,
+    /// The last state.
+    pub(crate) end: Json,
+}
+
+/// Replays the records through `seq`, which `opened` holds, from a snapshot before it, and looks at
+/// the state behind some of them.
+pub(crate) fn replay_watched<S, M>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: Opened,
+    seq: Seq,
+    looked_at: &dyn Fn(Seq) -> bool,
+) -> Result<Watched, MiniStateError>
+where
+    S: Serialize + DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let before = seq.saturating_sub(1);
+    let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, before)?;
+    let mut states = Vec::new();
+    let mut visit = |record: &Record<'_>, at: &Position| {
+        let mut last = record.head.seq;
+        for (seq, member) in (record.head.seq..).zip(record.members()) {
+            let member = member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
+            replay_one::<S, M>(member, seq, at, &mut state)?;
+            last = seq;
+        }
+        if looked_at(last) {
+            let mut hasher = DefaultHasher::new();
+            json_of(&state)?.to_string().hash(&mut hasher);
+            states.push((last, hasher.finish()));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let begun = start.seq;
+    opened.read(&start, Through::Seq(seq), &mut visit)?;
+    Ok(Watched { begun, states, end: json_of(&state)? })
+}
+
+/// The state's JSON, up to the order of maps and sets.
+fn json_of(state: &impl Serialize) -> Result<Json, MiniStateError> {
+    use serde::ser::Error;
+    let refused =
+        |error| MiniStateError::Refused { reason: Refusal::NotEncodable(Arc::new(error)) };
+    let text = serde_json::to_vec(state).map_err(refused)?;
+    let json = Json::parse(&text).map(Json::in_order);
+    json.ok_or_else(|| refused(serde_json::Error::custom("the state is nested too deep")))
 }
 
 /// The newest snapshot that is sound, not newer than `newest`, and that the journal reaches.

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 use crate::compaction::{self, Compaction, Disposal};
 use crate::error::MiniStateError;
 use crate::journal::{Names, Opened};
+use crate::json::Json;
 use crate::mutation::Mutator;
 use crate::record::{Chain, Seq};
-use crate::recovery;
+use crate::recovery::{self, Watched};
 use crate::rhythm::Rhythm;
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
@@ -59,6 +60,10 @@ impl Drop for Turn {
         self.0.rhythm.end_turn();
     }
 }
+
+/// So many states of a replay are compared with those of another before it is known about where
+/// they differ.
+const STATES_COMPARED: u64 = 256;
 
 impl Upkeep {
     /// Counts what was written, and says whether it is the caller's turn to make a snapshot.
@@ -141,6 +146,39 @@ impl Upkeep {
         let is_usable =
             |seq, path: &Path| recovery::sound::<S, M>(&*self.storage, &opened, seq, path).is_ok();
         compaction::compact(&*self.storage, &self.names, &opened, kept, disposal, &is_usable)
+    }
+
+    /// Replays the journal through `seq`, all of it in sealed segments, and compares with the JSON of
+    /// the state that there was.
+    pub(crate) fn verify<S, M>(&self, seq: Seq, state: &[u8]) -> Result<(), MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S> + Serialize + DeserializeOwned,
+    {
+        let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let replay = |looked_at: &dyn Fn(Seq) -> bool| {
+            let opened = Opened::sealed(&self.storage, &self.names)?;
+            let storage = &*self.storage;
+            recovery::replay_watched::<S, M>(storage, &self.names, opened, seq, looked_at)
+        };
+        let Watched { begun, end, .. } = replay(&|_| false)?;
+        if Json::parse(state).map(Json::in_order) == Some(end) {
+            return Ok(());
+        }
+        // The state in memory does not say where it went astray, but two replays that differ do.
+        let differ = |looked_at: &dyn Fn(Seq) -> bool| {
+            let (one, other) = (replay(looked_at)?.states, replay(looked_at)?.states);
+            let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+            let last_same = same.checked_sub(1).map_or(begun, |last| one[last].0);
+            Ok::<_, MiniStateError>((last_same, one.get(same).map(|(seq, _)| *seq)))
+        };
+        let stride = (seq - begun).div_ceil(STATES_COMPARED).max(1);
+        let (same, different) = differ(&|at| (at - begun) % stride == 0 || at == seq)?;
+        let first = match different {
+            None => begun + 1,
+            Some(different) => differ(&|at| same < at && at <= different)?.1.unwrap_or(different),
+        };
+        Err(MiniStateError::Diverged { first, through: seq })
     }
 
     /// Counts what the journal holds through `seq`.

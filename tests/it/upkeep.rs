@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ministate::storage::{Fault, Simulated, Storage};
-use ministate::{Disposal, Mutator, Options, SnapshotEvery, StateManager};
+use ministate::{Disposal, MiniStateError, Mutator, Options, SnapshotEvery, StateManager};
 use ministate_tests::{JOURNAL, List, Lists, Push, entries, open_simulated, push};
 use serde::{Deserialize, Serialize};
 
@@ -307,4 +307,64 @@ fn compaction_keeps_what_this_program_can_begin_with() {
     assert_eq!((compaction.oldest_snapshot, compaction.segments), (0, 0));
     drop(short);
     assert_eq!(open().read(|list| list.0.clone()), [18, 19]);
+}
+
+/// Counts what is taken from a counter of the process: as wrong as a handler can be.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Wrong {
+    taken: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Draw {
+    /// What is deterministic.
+    Fixed(u64),
+    /// What is not.
+    Chance,
+}
+
+impl Mutator<Wrong> for Draw {
+    fn apply(&self, wrong: &mut Wrong) {
+        static DRAWN: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1_000);
+        wrong.taken.push(match self {
+            Draw::Fixed(number) => *number,
+            Draw::Chance => DRAWN.fetch_add(1, Ordering::Relaxed),
+        });
+    }
+}
+
+#[test]
+fn a_state_that_the_journal_does_not_replay_to_is_found_with_its_first_mutation() {
+    for (count, astray) in [(10_u64, 7_u64), (2_000, 1_234), (1, 1)] {
+        let disk = Simulated::new();
+        let options = Options::new().segment_bytes(60_000).storage(disk.clone());
+        let wrong = options.blocking_open::<Wrong, Draw>("wrong", "wrong.wal.jsonl").unwrap();
+        for seq in 1..astray {
+            wrong.blocking_apply(Draw::Fixed(seq)).unwrap();
+        }
+        wrong.blocking_verify_replay().unwrap();
+        wrong.blocking_apply(Draw::Chance).unwrap();
+        let more = (astray + 1..=count).map(Draw::Fixed);
+        wrong.blocking_apply_batch(more).unwrap();
+        match wrong.blocking_verify_replay() {
+            Err(MiniStateError::Diverged { first, through }) => {
+                assert_eq!((first, through), (astray, count));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_replays_to_the_state_is_verified_beside_writers() {
+    let disk = Simulated::new();
+    let lists: Lists = Options::new().storage(disk).open("lists", JOURNAL).await.unwrap();
+    lists.verify_replay().await.unwrap();
+    for entry in 0..20 {
+        lists.apply(push(entry)).await.unwrap();
+    }
+    lists.create_snapshot().await.unwrap();
+    lists.verify_replay().await.unwrap();
+    lists.apply(push(20)).await.unwrap();
+    lists.verify_replay().await.unwrap();
 }
