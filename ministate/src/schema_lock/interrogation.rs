@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::json::Json;
 
-use super::feeder::{Fed, Feeder, Plan, Session, Unfed, Wanted};
+use super::feeder::Feeder;
+use super::session::{Fed, Plan, Session, Unfed, Wanted, leaf};
 
 /// Reads a value from the feeder, and throws it away.
 pub(super) type Ask<'a> = dyn Fn(Feeder<'_, '_>) -> Result<(), Unfed> + 'a;
@@ -193,10 +194,6 @@ fn merged(one: Json, other: Json) -> Json {
         (one, other) if one == leaf("unknown") => other,
         (one, _) => one,
     }
-}
-
-fn leaf(name: &str) -> Json {
-    Json::of_text(name)
 }
 
 fn parsed(json: &str) -> Json {

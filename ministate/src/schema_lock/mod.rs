@@ -4,7 +4,7 @@
 //! payload's shape changed without a new version, or that a conversion was edited; this can. The
 //! derive writes a test for an enum with `lock = ".."`, and the test calls [`check`].
 //!
-//! The way of a question: `feeder` makes values up, `interrogation` learns a type's shape and
+//! The way of a question: `feeder` and `session` make values up, `interrogation` learns a type's shape and
 //! samples from what it does with them, `program` asks an enum, `verdict` compares with what
 //! `file` reads, in the words of `difference`.
 
@@ -13,6 +13,7 @@ mod feeder;
 mod file;
 mod interrogation;
 mod program;
+mod session;
 mod verdict;
 
 use std::fmt::Write;
@@ -23,9 +24,9 @@ use serde::de::{Deserialize, DeserializeOwned};
 
 use crate::mutation::Mutator;
 use crate::storage::{self, Disk, Storage};
-use feeder::Unfed;
 use file::{Lines, Status};
 use program::Enum;
+use session::Unfed;
 use verdict::{Finding, Program, Verdict, Wish};
 
 pub use feeder::Feeder;

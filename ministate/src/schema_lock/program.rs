@@ -15,9 +15,9 @@ use crate::mutation::Reply;
 use crate::schema::{self, DecodeError, variant_of};
 use crate::unsayable;
 
-use super::feeder::Unfed;
 use super::file::{After, Key};
 use super::interrogation::{Answer, Ask, Silent, interrogate};
+use super::session::Unfed;
 use super::verdict::{Fresh, Program, Role, Unread};
 use super::{Content, Handlers, Locked, Payload, taste};
 
