@@ -5,13 +5,15 @@
 //! derive writes a test for an enum with `lock = ".."`, and the test calls [`check`].
 //!
 //! The way of a question: `feeder` and `session` make values up, `interrogation` learns a type's shape and
-//! samples from what it does with them, `program` asks an enum, `verdict` compares with what
-//! `file` reads, in the words of `difference`.
+//! samples from what it does with them, `derived` answers for an enum what `program` asks, `verdict`
+//! and `meaning` compare with what `file` reads, in the words of `difference`.
 
+mod derived;
 mod difference;
 mod feeder;
 mod file;
 mod interrogation;
+mod meaning;
 mod program;
 mod session;
 mod verdict;
@@ -24,10 +26,11 @@ use serde::de::{Deserialize, DeserializeOwned};
 
 use crate::mutation::Mutator;
 use crate::storage::{self, Disk, Storage};
+use derived::Enum;
 use file::{Lines, Status};
-use program::Enum;
+use program::Program;
 use session::Unfed;
-use verdict::{Finding, Program, Verdict, Wish};
+use verdict::{Finding, Verdict, Wish};
 
 pub use feeder::Feeder;
 

@@ -4,68 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::json::Json;
 
-use super::difference::{Difference, differences, has_new_variants, shape_differences};
-use super::file::{After, Becomes, Gone, Key, Lines, Sample, Status};
-
-/// What a program makes of records.
-pub(super) trait Program {
-    /// What the program reads, with at least one version of each operation that it drops.
-    fn keys(&self) -> Vec<Key>;
-    /// How it reads the key; `None` where it does not.
-    fn role(&self, key: &Key) -> Option<Role>;
-    /// Tags that may not return.
-    fn reserved(&self) -> &'static [&'static str];
-    /// What the content means today; `None` where it has no effect.
-    fn read(&self, key: &Key, content: &Json) -> Result<Option<(Key, Json)>, Unread>;
-    /// The key's shape and samples.
-    fn interrogate(&self, key: &Key) -> Result<Fresh, String>;
-    /// What the handler makes of the default state, and of `filled`; `None` where handlers are not
-    /// pinned. An error where it is not the same every time.
-    fn apply(
-        &self,
-        key: &Key,
-        content: &Json,
-        filled: &(u32, Json),
-    ) -> Result<Option<After>, String>;
-}
-
-/// How a program reads a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// It is what the program writes.
-    Current,
-    /// It is read as something else.
-    Old,
-    /// It changes nothing.
-    Dropped,
-}
-
-/// Why a content is not read.
-#[derive(Debug)]
-pub(super) enum Unread {
-    /// It is of another shape.
-    Shape(String),
-    /// A fallible step turned it down.
-    Step(String),
-}
-
-/// What the types of the program say today.
-#[derive(Debug)]
-pub(super) struct Fresh {
-    pub(super) shape: Json,
-    pub(super) samples: Vec<Json>,
-    /// Further names of fields, with the name that is written.
-    pub(super) aliases: Vec<(&'static str, &'static str)>,
-    pub(super) refuses: Vec<String>,
-}
-
-impl Fresh {
-    /// Of a type that does not answer.
-    fn silent() -> Fresh {
-        let shape = Json::of_text("unknown");
-        Fresh { shape, samples: Vec::new(), aliases: Vec::new(), refuses: Vec::new() }
-    }
-}
+use super::difference::{has_new_variants, shape_differences};
+use super::file::{Gone, Key, Lines, Sample, Status};
+use super::program::{Fresh, Program, Role};
 
 /// What the author of the program asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,27 +58,27 @@ pub(super) fn judge(old: &Lines, program: &dyn Program) -> Verdict {
     Verdict { findings, lines }
 }
 
-struct Judge<'a> {
-    old: &'a Lines,
-    program: &'a dyn Program,
-    findings: Vec<Finding>,
-    lines: Lines,
+pub(super) struct Judge<'a> {
+    pub(super) old: &'a Lines,
+    pub(super) program: &'a dyn Program,
+    pub(super) findings: Vec<Finding>,
+    pub(super) lines: Lines,
     /// Keys of which a sample is broken: one says it for all.
     broken_samples: BTreeSet<Key>,
 }
 
 impl Judge<'_> {
-    fn broken(&mut self, text: String) {
+    pub(super) fn broken(&mut self, text: String) {
         self.findings.push(Finding::Broken(text));
     }
 
-    fn broken_sample(&mut self, key: &Key, text: String) {
+    pub(super) fn broken_sample(&mut self, key: &Key, text: String) {
         if self.broken_samples.insert(key.clone()) {
             self.broken(text);
         }
     }
 
-    fn unaccepted(&mut self, text: String) {
+    pub(super) fn unaccepted(&mut self, text: String) {
         self.findings.push(Finding::Unaccepted(text));
     }
 
@@ -349,10 +290,6 @@ impl Judge<'_> {
         }
     }
 
-    fn is_read(&self, sample: &Sample) -> bool {
-        !matches!(self.program.read(&sample.key, &sample.content), Err(Unread::Shape(_)))
-    }
-
     /// The lines that would say what the program's types say today.
     fn drafts(&self, key: &Key, role: Role, fresh: &Fresh) -> Vec<Sample> {
         let known = |content: &Json| {
@@ -376,270 +313,14 @@ impl Judge<'_> {
         })
         .collect()
     }
-
-    fn becomes(&self, key: &Key, content: &Json) -> Option<Becomes> {
-        match self.program.read(key, content) {
-            Ok(Some((key, content))) => Some(Becomes::Value(key, content)),
-            Err(Unread::Step(_)) => Some(Becomes::Refused),
-            Ok(None) | Err(Unread::Shape(_)) => None,
-        }
-    }
-
-    fn after(&self, key: &Key, content: &Json) -> Result<Option<After>, String> {
-        if matches!(key, Key::State(_)) {
-            return Ok(None);
-        }
-        // What was pinned stays comparable only if the state before it stays the same.
-        let known = self.old.samples.iter().chain(&self.lines.samples);
-        let filled = known.filter_map(|sample| match sample.key {
-            Key::State(_) if self.program.role(&sample.key).is_none() => None,
-            Key::State(version) => Some((version, sample.content.clone())),
-            Key::Operation(..) => None,
-        });
-        match filled.min_by_key(|(version, _)| *version) {
-            Some(filled) => self.program.apply(key, content, &filled),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether a sample of the lock still means what it did; returns it with what it means now.
-    fn sample(
-        &mut self,
-        mut sample: Sample,
-        role: Role,
-        fresh: &Fresh,
-        additions: &mut Vec<Difference>,
-    ) -> Sample {
-        let key = sample.key.clone();
-        let result = match self.program.read(&key, &sample.content) {
-            Ok(Some((key, content))) => Becomes::Value(key, content),
-            Ok(None) => return sample,
-            Err(Unread::Step(_)) => Becomes::Refused,
-            Err(Unread::Shape(why)) => {
-                let text = self.unreadable(&sample, role, fresh, &why);
-                self.broken_sample(&key, text);
-                return sample;
-            }
-        };
-        match role {
-            Role::Current => {
-                if let Becomes::Value(_, content) = &result {
-                    self.rewritten(&sample, content, fresh, additions);
-                }
-            }
-            Role::Old => {
-                let kept = self.meaning(&sample, &result);
-                sample.becomes = Some(kept);
-            }
-            Role::Dropped => {}
-        }
-        if result != Becomes::Refused {
-            sample.after = self.handled(&sample);
-        }
-        sample
-    }
-
-    fn unreadable(&self, sample: &Sample, role: Role, fresh: &Fresh, why: &str) -> String {
-        let key = &sample.key;
-        let known = self.old.samples.iter().filter(|other| other.key == *key);
-        let shape = known.filter_map(|sample| sample.shape.as_ref()).next_back();
-        let mut told: Vec<String> = shape
-            .iter()
-            .flat_map(|shape| shape_differences(shape, &fresh.shape))
-            .map(|difference| difference.told())
-            .collect();
-        told.push(format!("no longer read: {}", sample.content));
-        told.push(bump(key, role));
-        paragraph(&format!("{key} is {}, and {why}", released(sample)), &told)
-    }
-
-    /// What the current version writes for a sample that was written before.
-    fn rewritten(
-        &mut self,
-        sample: &Sample,
-        content: &Json,
-        fresh: &Fresh,
-        additions: &mut Vec<Difference>,
-    ) {
-        let found = differences(&sample.content, content);
-        let bare = |place: &str| place.rsplit('.').next().unwrap_or(place).to_string();
-        let appeared: Vec<String> = found
-            .iter()
-            .filter_map(|difference| match difference {
-                Difference::Appeared { place, .. } => Some(bare(place)),
-                Difference::Vanished { .. } | Difference::Changed { .. } => None,
-            })
-            .collect();
-        let renamed = |place: &str| {
-            let is_alias = |(alias, name): &(&str, &str)| {
-                *alias == bare(place) && appeared.iter().any(|other| other == name)
-            };
-            fresh.aliases.iter().any(is_alias)
-        };
-        let (lost, added): (Vec<Difference>, Vec<Difference>) =
-            found.into_iter().partition(|difference| match difference {
-                Difference::Appeared { .. } => false,
-                Difference::Vanished { place, .. } => !renamed(place),
-                Difference::Changed { .. } => true,
-            });
-        additions.extend(added);
-        if lost.is_empty() {
-            return;
-        }
-        let mut told: Vec<String> = lost.iter().map(Difference::told).collect();
-        told.push(format!("was written as {}", sample.content));
-        told.push(format!("is read as     {content}"));
-        told.push(bump(&sample.key, Role::Current));
-        let what = format!(
-            "{} is {}, and what it wrote is read as something else",
-            sample.key,
-            released(sample)
-        );
-        self.broken_sample(&sample.key, paragraph(&what, &told));
-    }
-
-    /// What the sample of an old version means, and whether that is what it meant.
-    fn meaning(&mut self, sample: &Sample, result: &Becomes) -> Becomes {
-        let key = &sample.key;
-        let itself = || Becomes::Value(key.clone(), sample.content.clone());
-        let recorded = sample.becomes.clone().unwrap_or_else(itself);
-        let is_same = match (&recorded, result) {
-            (Becomes::Value(one, content), Becomes::Value(other, result)) => {
-                one == other && same(content, result)
-            }
-            (one, other) => one == other,
-        };
-        if is_same {
-            return recorded;
-        }
-        // What the record became then is read today, too: both ways lead to the same.
-        let then = match &recorded {
-            Becomes::Value(key, content) => self.becomes(key, content),
-            Becomes::Refused => Some(Becomes::Refused),
-        };
-        let leads_there = match (&then, result) {
-            (Some(Becomes::Value(one, content)), Becomes::Value(other, result)) => {
-                one == other && same(content, result)
-            }
-            (Some(Becomes::Refused), Becomes::Refused) => true,
-            (Some(_) | None, _) => false,
-        };
-        let is_draft = |of: &Becomes| match of {
-            Becomes::Value(of, _) => {
-                let mut known = self.old.samples.iter().filter(|sample| sample.key == *of);
-                known.all(|sample| sample.status == Status::Draft)
-            }
-            Becomes::Refused => false,
-        };
-        let told = [
-            format!("record       {}", sample.content),
-            format!("was read as  {}", meant(&recorded)),
-            format!("is read as   {}", meant(result)),
-        ];
-        let never_read = sample.becomes.is_none();
-        let loosened = recorded == Becomes::Refused;
-        if leads_there || is_draft(&recorded) || loosened || never_read {
-            self.unaccepted(paragraph(&format!("{key} is read as something new"), &told));
-            return result.clone();
-        }
-        let mut told = told.to_vec();
-        told.push("mend the conversion: old journals would replay to another state".to_string());
-        self.broken_sample(key, paragraph(&format!("{key}: history is rewritten"), &told));
-        recorded
-    }
-
-    /// What handlers make of the sample, and whether that is what they made of it.
-    fn handled(&mut self, sample: &Sample) -> Option<After> {
-        let key = &sample.key;
-        let after = match self.after(key, &sample.content) {
-            Ok(after) => after,
-            Err(why) => {
-                self.broken(format!("{key}: {why}"));
-                return sample.after.clone();
-            }
-        };
-        let (Some(after), Some(recorded)) = (after.clone(), &sample.after) else {
-            if after.is_some() {
-                self.unaccepted(format!("{key}: what its handler does is to be pinned"));
-            }
-            return after.or_else(|| sample.after.clone());
-        };
-        let today = |state: &Json| {
-            let read = self.program.read(&Key::State(recorded.version), state);
-            read.ok().flatten().map_or_else(|| state.clone(), |(_, state)| state)
-        };
-        let pairs = [
-            ("the default state", &recorded.empty, &after.empty),
-            ("the sample", &recorded.filled, &after.filled),
-        ];
-        let mut told = Vec::new();
-        for (of, before, now) in pairs {
-            let found = differences(&today(before), now);
-            told.extend(found.iter().map(|found| format!("{of}: {}", found.told())));
-        }
-        if told.is_empty() {
-            let unchanged = recorded.version == after.version
-                && same(&recorded.empty, &after.empty)
-                && same(&recorded.filled, &after.filled);
-            if unchanged {
-                return Some(recorded.clone());
-            }
-            self.unaccepted(format!("{key}: the state that its handler leaves has a new shape"));
-            return Some(after);
-        }
-        told.insert(0, format!("record {}", sample.content));
-        let text = paragraph(&format!("{key}: replaying it now gives a different state"), &told);
-        self.findings.push(match sample.status {
-            Status::Draft => Finding::Unaccepted(text),
-            Status::Since(_) => Finding::Repinned(text),
-        });
-        Some(after)
-    }
 }
 
 /// Two values are the same up to the order of maps and sets.
-fn same(one: &Json, other: &Json) -> bool {
+pub(super) fn same(one: &Json, other: &Json) -> bool {
     one == other || one.clone().in_order() == other.clone().in_order()
 }
 
-fn meant(becomes: &Becomes) -> String {
-    match becomes {
-        Becomes::Value(key, content) => format!("{key} {content}"),
-        Becomes::Refused => "nothing: a step refuses it".to_string(),
-    }
-}
-
-fn released(sample: &Sample) -> String {
-    match &sample.status {
-        Status::Since(release) => format!("released (since {release})"),
-        Status::Draft => "a draft".to_string(),
-    }
-}
-
-/// What to do about a shape that changed.
-fn bump(key: &Key, role: Role) -> String {
-    match (key, role) {
-        (Key::Operation(_, version), Role::Current) => {
-            let next = version + 1;
-            format!(
-                "give the new shape a version: `#[mutation(version = {next}, from({version} = \
-                 V{version}))]`, where `V{version}` is the old one",
-            )
-        }
-        (Key::State(version), Role::Current) => {
-            let next = version + 1;
-            format!(
-                "give the new shape a version: `#[mutations(state_version = {next}, \
-                 state_from({version} = V{version}))]`, where `V{version}` is the old one",
-            )
-        }
-        (Key::Operation(_, version) | Key::State(version), Role::Old | Role::Dropped) => {
-            format!("put back the type that version {version} had")
-        }
-    }
-}
-
-fn paragraph(headline: &str, told: &[String]) -> String {
+pub(super) fn paragraph(headline: &str, told: &[String]) -> String {
     let mut text = headline.to_string();
     for line in told {
         text.push_str("\n    ");
