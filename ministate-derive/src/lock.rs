@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Type;
+use syn::ext::IdentExt;
 
 use crate::input::{Input, snake_case};
 use crate::value::History;
@@ -12,7 +13,7 @@ use crate::value::History;
 pub(crate) fn test(input: &Input<'_>, state: &Type) -> Option<TokenStream> {
     input.lock.as_ref()?;
     let (ident, ministate) = (input.ident, &input.ministate);
-    let name = format_ident!("schema_lock_of_{}", snake_case(&ident.to_string()));
+    let name = format_ident!("schema_lock_of_{}", snake_case(&ident.unraw().to_string()));
     Some(quote! {
         #[cfg(test)]
         #[::core::prelude::v1::test]
@@ -26,7 +27,7 @@ pub(crate) fn test(input: &Input<'_>, state: &Type) -> Option<TokenStream> {
 pub(crate) fn locked(input: &Input<'_>, state: &Type) -> Option<TokenStream> {
     let path = input.lock.as_ref()?;
     let ident = input.ident;
-    let name = ident.to_string();
+    let name = ident.unraw().to_string();
     let handlers = match input.pin_handlers {
         Some(_) => quote!(Pinned),
         None => quote!(Free),

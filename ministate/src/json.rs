@@ -55,13 +55,25 @@ impl Json {
         }
     }
 
-    /// The text of a string that is written without escapes.
-    pub(crate) fn string(&self) -> Option<&str> {
+    /// The text of a string.
+    pub(crate) fn string(&self) -> Option<String> {
         match self {
-            Json::Scalar(text) => {
-                text.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('\\'))
+            Json::Scalar(text) if text.starts_with('"') => serde_json::from_str(text).ok(),
+            Json::Scalar(_) | Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+
+    /// The value with the members of every object sorted, and those of arrays where they are.
+    pub(crate) fn by_keys(self) -> Json {
+        match self {
+            Json::Scalar(text) => Json::Scalar(text),
+            Json::Array(members) => Json::Array(members.into_iter().map(Json::by_keys).collect()),
+            Json::Object(members) => {
+                let by_keys = |(key, value): (String, Json)| (key, value.by_keys());
+                let mut members: Vec<_> = members.into_iter().map(by_keys).collect();
+                members.sort();
+                Json::Object(members)
             }
-            Json::Array(_) | Json::Object(_) => None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::json::Json;
 use crate::mutation::{Mutator, Reply};
 use crate::record::{self, Chain, Member, Record, Seq};
-use crate::schema;
+use crate::schema::{self, DecodeError};
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 
@@ -399,7 +399,8 @@ fn replay_one<S, M>(
 where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
-    let decoded = M::__decode(tag, payload)
+    let decoded = catch_unwind(|| M::__decode(tag, payload))
+        .unwrap_or_else(|panic| Err(DecodeError::upcast(panic_message(panic))))
         .map_err(|error| MiniStateError::undecodable(at.clone(), seq, tag, error))?;
     match decoded {
         Some(mutation) => apply(mutation, state, &mut Reply::discarded())

@@ -1,7 +1,7 @@
 //! Makes snapshots and puts files away, beside a manager that works.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -95,7 +95,10 @@ impl Upkeep {
         let (storage, names) = (&*self.storage, &self.names);
         let opened = Opened::sealed(&self.storage, names)?;
         let identity = opened.identity().unwrap_or_default().to_string();
-        if opened.snapshots().next().is_some_and(|(newest, _)| newest >= seq) {
+        let is_usable = |(known, path): (Seq, &PathBuf)| {
+            recovery::sound::<S, M>(storage, &opened, known, path).is_ok()
+        };
+        if opened.snapshots().take_while(|(known, _)| *known >= seq).any(is_usable) {
             return Ok(());
         }
         let (state, record) = recovery::state_at::<S, M>(storage, names, opened, seq)?;
@@ -111,9 +114,6 @@ impl Upkeep {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = Opened::sealed(&self.storage, &self.names)?;
         let identity = opened.identity().unwrap_or_default().to_string();
-        if opened.snapshots().any(|(known, _)| known == seq) {
-            return Ok(());
-        }
         let record = opened.record_at(seq)?;
         self.publish::<S, M>(&identity, (seq, record), state)
     }

@@ -20,11 +20,12 @@ pub struct Usage {
     /// The operations in the order of their names and versions; empty for a mutator written by
     /// hand.
     pub operations: Vec<OperationUsage>,
-    /// The versions of the state in the snapshots, ascending.
+    /// The versions of the state in the snapshots, ascending; a damaged snapshot has none.
     pub states: Vec<u32>,
     /// What the program can read, and this journal does not need: `deposit@1`, or `version 1 of
     /// the state`. The program does not write it, no record holds it, and no segment was begun by
-    /// a program that wrote it. Its types and conversions are no longer needed for this directory.
+    /// a program that wrote it, nor anything older. Its types and conversions are no longer needed
+    /// for this directory.
     pub unneeded: Vec<String>,
 }
 
@@ -59,10 +60,11 @@ pub(crate) fn count(
             entry(&mut found, name, *version);
         }
     }
+    // One that cannot be read is of no use to recovery either.
     let mut states: Vec<u32> = opened
         .snapshots()
-        .map(|(_, path)| snapshot::version(&**storage, path))
-        .collect::<Result<_, _>>()?;
+        .filter_map(|(_, path)| snapshot::version(&**storage, path).ok())
+        .collect();
     states.sort_unstable();
     states.dedup();
     let mut visit = |record: &Record<'_>, at: &Position| {
@@ -106,16 +108,17 @@ fn unneeded(
     };
     let mut unneeded = Vec::new();
     for known in schema.readable {
-        for version in known.oldest..=known.newest {
-            let key = (known.name.to_string(), version);
-            if !written(known.name, version) && !found.contains_key(&key) {
-                unneeded.push(operation_name((known.name, version)));
-            }
-        }
+        // What is read hop by hop needs every newer type, so only the oldest ones can go.
+        let is_unused = |version: &u32| {
+            let key = (known.name.to_string(), *version);
+            !written(known.name, *version) && !found.contains_key(&key)
+        };
+        let oldest = (known.oldest..=known.newest).take_while(is_unused);
+        unneeded.extend(oldest.map(|version| operation_name((known.name, version))));
     }
     unneeded.sort();
     let old_states = schema.oldest_state..schema.state;
-    let unused = old_states.filter(|version| !states.contains(version));
+    let unused = old_states.take_while(|version| !states.contains(version));
     unneeded.extend(unused.map(|version| format!("version {version} of the state")));
     unneeded
 }

@@ -41,6 +41,9 @@ pub(crate) struct Opened {
     head: Option<Seq>,
 }
 
+/// So often is a file looked for that may be about to get its name.
+const ATTEMPTS: u32 = 1_000;
+
 /// A point of the history that reading starts behind.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
@@ -141,16 +144,29 @@ impl Opened {
         storage: &Arc<dyn Storage>,
         names: &Names,
     ) -> Result<Opened, MiniStateError> {
-        let mut files = Files::list(&**storage, names)?;
-        loop {
-            let opened = Opened::open(storage, names, files.clone());
-            // A segment that is being sealed changes its name, and the next one takes it over.
-            let now = Files::list(&**storage, names)?;
-            if now.has_segments_of(&files) {
-                return opened;
+        // First the active segment, whose name another one may have next: all before it bear names
+        // that stay.
+        let mut attempts = 0;
+        let active = loop {
+            attempts += 1;
+            match Segment::open(&**storage, &names.active()) {
+                // It is being sealed, and the next one takes its name in a moment.
+                Err(MiniStateError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS =>
+                {
+                    std::thread::yield_now();
+                }
+                opened => break opened.map_err(as_damage)?,
             }
-            files = now;
-        }
+        };
+        let mut files = Files::list(&**storage, names)?;
+        files.sealed.retain(|first, _| *first < active.header.first);
+        let sealed = Files { active: false, next: false, ..files.clone() };
+        let mut opened = Opened::open(storage, names, sealed)?;
+        opened.identity.get_or_insert_with(|| active.header.journal.clone());
+        opened.files = Files { active: true, next: false, ..files };
+        opened.segments.push(active);
+        Ok(opened)
     }
 
     fn open(
@@ -380,11 +396,6 @@ impl Files {
             }
         }
         Ok(files)
-    }
-
-    fn has_segments_of(&self, other: &Files) -> bool {
-        let segments = |files: &Files| (files.sealed.clone(), files.active, files.next);
-        segments(self) == segments(other)
     }
 
     /// Opens the segments in the order of history.

@@ -27,10 +27,10 @@ impl Difference {
 /// How the key of a member names it.
 type NameOf = fn(&str) -> &str;
 
-/// The differences of two values, up to the order of their members.
+/// The differences of two values, up to the order of fields and maps.
 pub(super) fn differences(one: &Json, other: &Json) -> Vec<Difference> {
     let mut found = Vec::new();
-    let (one, other) = (one.clone().in_order(), other.clone().in_order());
+    let (one, other) = (one.clone().by_keys(), other.clone().by_keys());
     compare(String::new(), &one, &other, |key| key, &mut found);
     found
 }
@@ -109,5 +109,25 @@ pub(super) fn has_new_variants(one: &Json, other: &Json) -> bool {
             one.iter().zip(other).any(|(one, other)| has_new_variants(one, other))
         }
         (Json::Scalar(_) | Json::Array(_) | Json::Object(_), _) => false,
+    }
+}
+
+/// Whether all that was written as one leaf of a shape is read as the other.
+pub(super) fn is_wider(from: &str, to: &str) -> bool {
+    let integer = |text: &str| {
+        let text = text.trim_matches('"');
+        let (sign, bits) = text.split_at_checked(1)?;
+        let bits: u32 = bits.parse().ok()?;
+        matches!(sign, "u" | "i").then_some((sign == "i", bits))
+    };
+    let unsaid = |text: &str| ["\"unknown\"", "\"any\""].contains(&text);
+    match (integer(from), integer(to)) {
+        (Some((false, from)), Some((true, to))) => to > from,
+        (Some((true, _)), Some((false, _))) => false,
+        (Some((_, from)), Some((_, to))) => to >= from,
+        // What is no number, or only one of both, is shown by samples, but for these.
+        (Some(_) | None, Some(_) | None) => {
+            unsaid(from) || unsaid(to) || (from, to) != ("\"f64\"", "\"f32\"")
+        }
     }
 }

@@ -3,13 +3,15 @@
 //! It keeps the JSON that would have given the same, and the shape of what was asked. A value that
 //! a type turns down is an error; the interrogation learns from it, and asks again.
 
+use std::any::type_name;
 use std::fmt;
+use std::ops::{Add, Sub};
 
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::session::{Role, Session, Unfed, Wanted, leaf};
+use super::session::{Role, Session, Type, Unfed, Wanted, leaf};
 use crate::json::Json;
 
 /// Gives one value.
@@ -21,7 +23,7 @@ pub struct Feeder<'s, 'a> {
 
 /// Texts that types of the kind that is written as a string may take.
 const TEXTS: &[&str] = &[
-    "t\u{e9}\"xt",
+    "2026-11-22T11:27:00.123456789+02:00",
     "2026-11-22T11:27:00Z",
     "2026-11-22",
     "11:27:00",
@@ -42,6 +44,8 @@ const TEXTS: &[&str] = &[
     "https://example.org/",
     "ann@example.org",
     "UTC",
+    "Mon",
+    "January",
     "true",
     "00",
 ];
@@ -56,7 +60,7 @@ impl<'s, 'a> Feeder<'s, 'a> {
 // an application has some.
 impl Feeder<'_, '_> {
     fn is_small(&self) -> bool {
-        self.session.plan.wanted == Wanted::Small
+        matches!(self.session.plan.wanted, Wanted::Small | Wanted::Empty)
     }
 
     /// Writes the chosen one of the texts, and says which it is.
@@ -79,37 +83,79 @@ impl Feeder<'_, '_> {
 
     fn pick_integer<T>(&mut self, shape: &str, smallest: T, largest: T) -> T
     where
-        T: Copy + fmt::Debug + From<u8>,
+        T: Copy + fmt::Debug + From<u8> + Add<Output = T> + Sub<Output = T>,
     {
-        let extreme = if self.is_small() { smallest } else { largest };
-        self.pick(shape, &[extreme, 1.into(), 0.into(), 2.into(), 12.into(), 100.into()])
+        // Fits into each integer type, counted from either end of it.
+        let number = T::from((self.session.number() % 100) as u8);
+        let first = match self.session.plan.wanted {
+            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => largest - number,
+            Wanted::Small | Wanted::Empty => smallest + number,
+            Wanted::Plain | Wanted::Sparse => T::from(1) + number,
+        };
+        let others = [1, 0, 2, 12, 50, 100].map(T::from);
+        self.pick(shape, &[first, others[0], others[1], others[2], others[3], others[4], others[5]])
+    }
+
+    fn pick_bool(&mut self) -> bool {
+        let is_even = self.session.number().is_multiple_of(2);
+        let first = is_even != self.is_small();
+        self.pick("bool", &[first, !first])
     }
 
     fn pick_float(&mut self, shape: &str) -> f64 {
-        let number = self.session.floats;
+        let float = self.session.floats;
         self.session.floats += 1;
-        if self.session.plan.wanted == Wanted::NotANumber(number) {
+        if self.session.plan.wanted == Wanted::NotANumber(float) {
             self.session.json.push_str("null");
             self.session.shapes.push(leaf(shape));
             return f64::NAN;
         }
-        self.pick(shape, if self.is_small() { &[-0.5, 1.0, 0.0] } else { &[0.1, 1.0, 0.0] })
+        // A third has as many digits as there is room for, so that one of fewer bits shows.
+        let part = if shape == "f64" { 1.0 / 3.0 } else { 0.25 };
+        let first = part + (self.session.number() % 100) as f64;
+        self.pick(shape, &[if self.is_small() { -first } else { first }, 1.0, 0.0])
     }
 
-    fn pick_text(&mut self, shape: &str, texts: &[&'static str]) -> &'static str {
-        let mut texts = texts.to_vec();
-        if self.is_small() && self.role != Role::Key && shape == "string" {
-            texts.insert(0, "");
-        }
+    fn pick_char(&mut self) -> String {
+        let letter = match self.session.number() % 20 {
+            0 => '\u{e9}',
+            number => char::from(b'a' + number as u8),
+        };
+        self.pick_text("char", vec![letter.to_string(), "a".to_string()])
+    }
+
+    fn pick_string(&mut self) -> String {
+        let number = self.session.number();
+        let first = match self.session.plan.wanted {
+            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) if number == 0 => {
+                "t\u{e9}\"xt".to_string()
+            }
+            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => {
+                format!("t\u{e9}\"xt {number}")
+            }
+            Wanted::Small | Wanted::Empty if number == 0 && self.role != Role::Key => String::new(),
+            Wanted::Small | Wanted::Empty => number.to_string(),
+            Wanted::Plain | Wanted::Sparse => format!("text {number}"),
+        };
+        let others = TEXTS.iter().map(|text| (*text).to_string());
+        self.pick_text("string", std::iter::once(first).chain(others).collect())
+    }
+
+    fn pick_text(&mut self, shape: &str, mut texts: Vec<String>) -> String {
         let quoted: Vec<String> =
             texts.iter().map(|text| Json::of_text(text).to_string()).collect();
-        texts[self.write(shape, &quoted)]
+        texts.swap_remove(self.write(shape, &quoted))
     }
 
     fn write_null(&mut self) {
         self.session.json.push_str("null");
         self.session.shapes.push(leaf("null"));
     }
+}
+
+/// The type that the visitor reads.
+fn type_of<V>(parts: &'static [&'static str]) -> Type {
+    Type { visitor: type_name::<V>(), parts }
 }
 
 macro_rules! integers {
@@ -137,15 +183,25 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         deserialize_u128 visit_u128 u128 u128;
     }
 
+    /// What takes anything takes each of these; what does not has a shape that it does not tell.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
-        self.session.json.push_str("\"any\"");
-        self.session.shapes.push(leaf("any"));
-        visitor.visit_str("any").map_err(|_: Unfed| Unfed::Opaque)
+        let session = self.session;
+        session.shapes.push(leaf("any"));
+        let (text, taken) = match session.plan.wanted {
+            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => {
+                ("\"any\"", visitor.visit_str("any"))
+            }
+            Wanted::Small => ("-1", visitor.visit_i64(-1)),
+            Wanted::Empty => ("null", visitor.visit_unit()),
+            Wanted::Plain => ("0.5", visitor.visit_f64(0.5)),
+            Wanted::Sparse => ("true", visitor.visit_bool(true)),
+        };
+        session.json.push_str(text);
+        taken.map_err(|_: Unfed| Unfed::Opaque)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
-        let values = if self.is_small() { [false, true] } else { [true, false] };
-        visitor.visit_bool(self.pick("bool", &values))
+        visitor.visit_bool(self.pick_bool())
     }
 
     fn deserialize_f32<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
@@ -157,11 +213,11 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
     }
 
     fn deserialize_char<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
-        visitor.visit_str(self.pick_text("char", &["\u{e9}", "a"]))
+        visitor.visit_str(&self.pick_char())
     }
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Unfed> {
-        visitor.visit_str(self.pick_text("string", TEXTS))
+        visitor.visit_str(&self.pick_string())
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
@@ -174,7 +230,7 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let len = session.open('[');
+        let len = session.open('[')?;
         let value = visitor.visit_seq(Elements { session, next: 0, len, kind: Kind::List })?;
         session.close_bytes(len);
         Ok(value)
@@ -182,7 +238,7 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        if !session.open_option(self.role) {
+        if !session.open_option(self.role)? {
             return visitor.visit_none();
         }
         let value = visitor.visit_some(Feeder { session, role: Role::Optional })?;
@@ -210,17 +266,22 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
     ) -> Result<V::Value, Unfed> {
         // What serde_json calls raw JSON asks for it by this name.
         if name == "$serde_json::private::RawValue" {
-            self.session.json.push('7');
+            const RAW: &str = r#"{"raw":[7]}"#;
+            self.session.json.push_str(RAW);
             self.session.shapes.push(leaf("any"));
-            let raw = std::iter::once((name, "7"));
+            let raw = std::iter::once((name, RAW));
             return visitor.visit_map(de::value::MapDeserializer::<_, Unfed>::new(raw));
         }
-        visitor.visit_newtype_struct(self)
+        let session = self.session;
+        session.open_type(name, type_of::<V>(&[]))?;
+        let value = visitor.visit_newtype_struct(Feeder { session, role: self.role })?;
+        session.close_type();
+        Ok(value)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let len = session.open('[');
+        let len = session.open('[')?;
         let value = visitor.visit_seq(Elements { session, next: 0, len, kind: Kind::List })?;
         session.close_sequence(len);
         Ok(value)
@@ -236,17 +297,21 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Unfed> {
-        self.deserialize_tuple(len, visitor)
+        let session = self.session;
+        session.open_type(name, type_of::<V>(&[]))?;
+        let value = Feeder { session, role: self.role }.deserialize_tuple(len, visitor)?;
+        session.close_type();
+        Ok(value)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let len = session.open('{').min(1);
-        let value = visitor.visit_map(Entries { session, left: len })?;
+        let len = session.open('{')?;
+        let value = visitor.visit_map(Entries { session, next: 0, len })?;
         session.close_map(len);
         Ok(value)
     }
@@ -258,12 +323,13 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let is_known = session.open_struct(name, fields)?;
-        let given = session.open_fields(fields);
-        let mut fed = Fields { session, names: &given, next: 0 };
+        let of = type_of::<V>(fields);
+        session.open_type(name, of)?;
+        let given = session.open_fields(of);
+        let mut fed = Fields { session, of, names: &given, next: 0 };
         let value = visitor.visit_map(&mut fed)?;
-        session.close_fields(&given);
-        session.close_struct(is_known);
+        session.close_fields(of, &given);
+        session.close_type();
         Ok(value)
     }
 
@@ -274,7 +340,7 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Unfed> {
         let session = self.session;
-        let (variant, is_within_itself) = session.open_enum(name, variants)?;
+        let (variant, is_within_itself) = session.open_enum(name, type_of::<V>(variants))?;
         let value = visitor.visit_enum(Chosen { session, name: variant })?;
         session.close_enum(name, variant, is_within_itself);
         Ok(value)
@@ -316,7 +382,7 @@ impl Elements<'_, '_> {
         }
         self.next += 1;
         Some(match self.kind {
-            Kind::List => "[]".to_string(),
+            Kind::List => format!("[{}]", self.next - 1),
             Kind::Tuple => (self.next - 1).to_string(),
         })
     }
@@ -340,6 +406,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, '_> {
 /// The fields of a struct.
 struct Fields<'s, 'a> {
     session: &'s mut Session<'a>,
+    of: Type,
     names: &'s [&'static str],
     next: usize,
 }
@@ -349,7 +416,7 @@ impl Fields<'_, '_> {
         let name = self.names.get(self.next).copied()?;
         let comma = if self.next > 0 { "," } else { "" };
         self.session.json.push_str(&format!("{comma}{}:", Json::of_text(name)));
-        self.session.last_field = Some((self.session.place.clone(), name));
+        self.session.last_field = Some((self.of, name));
         Some(name)
     }
 }
@@ -378,7 +445,8 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, '_> {
 /// The entries of a map.
 struct Entries<'s, 'a> {
     session: &'s mut Session<'a>,
-    left: usize,
+    next: usize,
+    len: usize,
 }
 
 impl<'de> MapAccess<'de> for Entries<'_, '_> {
@@ -388,11 +456,13 @@ impl<'de> MapAccess<'de> for Entries<'_, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Unfed> {
-        if self.left == 0 {
+        if self.next == self.len {
             return Ok(None);
         }
-        self.left -= 1;
-        let around = self.session.step_into("{key}");
+        if self.next > 0 {
+            self.session.json.push(',');
+        }
+        let around = self.session.step_into(&format!("{{key{}}}", self.next));
         let key = seed.deserialize(Feeder { session: self.session, role: Role::Key })?;
         self.session.place.truncate(around);
         self.session.json.push(':');
@@ -400,7 +470,8 @@ impl<'de> MapAccess<'de> for Entries<'_, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unfed> {
-        let around = self.session.step_into("{}");
+        let around = self.session.step_into(&format!("{{{}}}", self.next));
+        self.next += 1;
         let value = seed.deserialize(self.session.feeder())?;
         self.session.place.truncate(around);
         Ok(value)
@@ -441,6 +512,10 @@ impl<'de> VariantAccess<'de> for Chosen<'_, '_> {
     type Error = Unfed;
 
     fn unit_variant(self) -> Result<(), Unfed> {
+        let place = &self.session.place;
+        if let Some(met) = self.session.enums.iter_mut().rev().find(|met| met.place == *place) {
+            met.is_simple = true;
+        }
         self.session.json.push_str(&Json::of_text(self.name).to_string());
         self.session.shapes.push(leaf("null"));
         Ok(())

@@ -42,6 +42,8 @@ pub(super) struct Sample {
     pub(super) shape: Option<Json>,
     /// The values of the type that JSON cannot say, so that they are refused when they are made.
     pub(super) refuses: Vec<String>,
+    /// It has ordinary values: of the state's samples, the one that handlers are tried on.
+    pub(super) plain: bool,
     pub(super) status: Status,
 }
 
@@ -86,6 +88,7 @@ impl Lines {
     /// The lines of a file; the number of the first that is not one, where there is such a line.
     pub(super) fn parse(text: &str) -> Result<Lines, usize> {
         let mut lines = Lines::default();
+        let text = text.trim_start_matches('\u{feff}').trim_end();
         for (number, line) in (1_usize..).zip(text.lines()) {
             let json = Json::parse(line.as_bytes()).ok_or(number)?;
             if number == 1 {
@@ -100,16 +103,23 @@ impl Lines {
     }
 
     fn add(&mut self, line: &Json) -> Option<()> {
-        if line.member("gone").and_then(Json::string) == Some("reserved") {
-            self.reserved.push(line.member("op")?.string()?.to_string());
+        if line.member("gone").and_then(Json::string).as_deref() == Some("reserved") {
+            self.reserved.push(line.member("op")?.string()?);
             return Some(());
         }
         let key = key(line)?;
-        match line.member("gone").map(Json::string) {
-            Some(Some("dropped")) => self.gone.push((key, Gone::Dropped)),
-            Some(Some("refused")) => self.gone.push((key, Gone::Refused)),
+        let gone = line.member("gone").map(|gone| gone.string().unwrap_or_default());
+        match gone.as_deref() {
+            Some("dropped") => self.gone.push((key, Gone::Dropped)),
+            Some("refused") => self.gone.push((key, Gone::Refused)),
             Some(_) => return None,
-            None => self.samples.push(sample(key, line)?),
+            None => {
+                let sample = sample(key, line)?;
+                // A merge can leave the same line twice.
+                if !self.samples.contains(&sample) {
+                    self.samples.push(sample);
+                }
+            }
         }
         Some(())
     }
@@ -157,6 +167,9 @@ impl fmt::Display for Sample {
             let refuses = self.refuses.iter().map(|text| Json::of_text(text)).collect();
             write!(f, ",\"refuses\":{}", Json::Array(refuses))?;
         }
+        if self.plain {
+            f.write_str(",\"plain\":true")?;
+        }
         match &self.status {
             Status::Draft => f.write_str(",\"draft\":true}"),
             Status::Since(release) => write!(f, ",\"since\":{}}}", Json::of_text(release)),
@@ -173,7 +186,7 @@ fn fields(key: &Key) -> String {
 
 fn key(line: &Json) -> Option<Key> {
     match line.member("op") {
-        Some(name) => Some(Key::Operation(name.string()?.to_string(), line.member("v")?.number()?)),
+        Some(name) => Some(Key::Operation(name.string()?, line.member("v")?.number()?)),
         None => Some(Key::State(line.member("state")?.number()?)),
     }
 }
@@ -181,7 +194,7 @@ fn key(line: &Json) -> Option<Key> {
 fn sample(key: Key, line: &Json) -> Option<Sample> {
     let becomes = match line.member("becomes") {
         None => None,
-        Some(becomes) if becomes.string() == Some("refused") => Some(Becomes::Refused),
+        Some(becomes) if becomes.string().as_deref() == Some("refused") => Some(Becomes::Refused),
         Some(becomes) => Some(Becomes::Value(self::key(becomes)?, becomes.member("d")?.clone())),
     };
     let after = match line.member("after") {
@@ -194,15 +207,14 @@ fn sample(key: Key, line: &Json) -> Option<Sample> {
     };
     let refuses = match line.member("refuses") {
         None => Vec::new(),
-        Some(Json::Array(texts)) => {
-            texts.iter().map(|text| text.string().map(String::from)).collect::<Option<_>>()?
-        }
+        Some(Json::Array(texts)) => texts.iter().map(Json::string).collect::<Option<_>>()?,
         Some(Json::Scalar(_) | Json::Object(_)) => return None,
     };
     let status = match line.member("since") {
-        Some(release) => Status::Since(release.string()?.to_string()),
+        Some(release) => Status::Since(release.string()?),
         None => line.member("draft").map(|_| Status::Draft)?,
     };
     let (content, shape) = (line.member("d")?.clone(), line.member("shape").cloned());
-    Some(Sample { key, content, becomes, after, shape, refuses, status })
+    let plain = line.member("plain").is_some();
+    Some(Sample { key, content, becomes, after, shape, refuses, plain, status })
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::json::Json;
 
 use super::feeder::Feeder;
-use super::session::{Fed, Plan, Session, Unfed, Wanted, leaf};
+use super::session::{Fed, Plan, Session, Type, Unfed, Wanted, leaf, merged};
 
 /// Reads a value from the feeder, and throws it away.
 pub(super) type Ask<'a> = dyn Fn(Feeder<'_, '_>) -> Result<(), Unfed> + 'a;
@@ -23,6 +23,8 @@ pub(super) struct Answer {
     pub(super) samples: Vec<Json>,
     /// Further names of fields, with the name that is written.
     pub(super) aliases: Vec<(&'static str, &'static str)>,
+    /// The sample with ordinary values.
+    pub(super) plain: Option<Json>,
     /// What has been learnt, for values that JSON cannot say.
     plan: Plan,
     floats: usize,
@@ -61,26 +63,43 @@ pub(super) fn interrogate(
         shape: leaf("unknown"),
         samples: Vec::new(),
         aliases: plan.aliases.iter().map(|((_, alias), name)| (*alias, *name)).collect(),
+        plain: None,
         plan: plan.clone(),
         floats: 0,
         nested_options: 0,
     };
-    for choices in choices {
-        plan.choices = choices;
+    let mut known = BTreeSet::new();
+    for choices in &choices {
+        plan.choices.clone_from(choices);
         let fed = settle(&mut plan, ask)?;
-        let sample = canonical(parsed(&fed.json));
+        let sample = canonical(parsed(&fed.json)?);
         // What is known already is another name of a variant.
-        if !answer.samples.contains(&sample) {
-            answer.samples.push(sample);
-            answer.shape = merged(answer.shape, fed.shape);
-            answer.floats = answer.floats.max(fed.floats);
-            answer.nested_options = answer.nested_options.max(fed.nested_options);
+        if !known.insert(sample.clone()) {
+            continue;
         }
-    }
-    let small = Plan { wanted: Wanted::Small, candidates: BTreeMap::new(), ..answer.plan.clone() };
-    let sample = canonical(parsed(&settle(&mut { small }, ask)?.json));
-    if !answer.samples.contains(&sample) {
         answer.samples.push(sample);
+        answer.shape = merged(answer.shape, fed.shape);
+        answer.floats = answer.floats.max(fed.floats);
+        answer.nested_options = answer.nested_options.max(fed.nested_options);
+    }
+    plan.choices = BTreeMap::new();
+    answer.plan = plan.clone();
+    let others = choices.iter().map(|choices| (Wanted::Small, choices.clone()));
+    let once = [Wanted::Empty, Wanted::Plain].map(|wanted| (wanted, BTreeMap::new()));
+    let sparse = (!plan.optional.is_empty()).then(|| (Wanted::Sparse, BTreeMap::new()));
+    for (wanted, choices) in others.chain(once).chain(sparse) {
+        let candidates = BTreeMap::new();
+        let mut plan = Plan { wanted, choices, candidates, ..plan.clone() };
+        // A type that is read with these values turned down has shown itself above.
+        let Ok(fed) = settle(&mut plan, ask) else { continue };
+        let sample = parsed(&fed.json)?;
+        let sample = if wanted == Wanted::Sparse { sample } else { canonical(sample) };
+        if wanted == Wanted::Plain {
+            answer.plain = Some(sample.clone());
+        }
+        if known.insert(sample.clone()) {
+            answer.samples.push(sample);
+        }
     }
     Ok(answer)
 }
@@ -101,22 +120,36 @@ struct Explored {
     /// Choices of variants that together meet every variant of every enum.
     choices: Vec<BTreeMap<String, usize>>,
     /// The fields of every struct, each with choices that lead there.
-    fields: BTreeMap<(String, &'static str), BTreeMap<String, usize>>,
+    fields: BTreeMap<(Type, &'static str), BTreeMap<String, usize>>,
 }
 
+/// Meets every variant of every enum once, at the first place where there is one.
 fn explore(plan: &mut Plan, ask: &Ask<'_>) -> Result<Explored, Silent> {
     let mut explored = Explored { choices: Vec::new(), fields: BTreeMap::new() };
     let mut met = BTreeSet::new();
     let mut open = VecDeque::from([BTreeMap::new()]);
     while let Some(choices) = open.pop_front() {
-        plan.choices = choices.clone();
-        let fed = settle(plan, ask)?;
-        for (place, variants, chosen) in fed.enums {
-            met.insert((place.clone(), chosen));
-            for variant in 0..variants.len() {
-                if met.insert((place.clone(), variant)) {
+        plan.choices.clone_from(&choices);
+        let fed = match settle(plan, ask) {
+            // A variant that has no value, in an enum that has others.
+            Err(_) if !explored.choices.is_empty() => continue,
+            fed => fed?,
+        };
+        for enum_met in &fed.enums {
+            let (of, chosen) = (enum_met.of, enum_met.chosen);
+            if enum_met.is_simple {
+                plan.simple.entry(of).or_insert(chosen);
+            }
+            met.insert((of, chosen));
+            for variant in 0..of.parts.len() {
+                if met.insert((of, variant)) {
                     let mut choices = choices.clone();
-                    choices.insert(place.clone(), variant);
+                    // What is around it must stay what it is in this run.
+                    let around = fed.enums.iter().filter(|other| {
+                        enum_met.place.starts_with(&other.place) && other.place != enum_met.place
+                    });
+                    choices.extend(around.map(|other| (other.place.clone(), other.chosen)));
+                    choices.insert(enum_met.place.clone(), variant);
                     open.push_back(choices);
                 }
             }
@@ -124,6 +157,9 @@ fn explore(plan: &mut Plan, ask: &Ask<'_>) -> Result<Explored, Silent> {
         for field in fed.fields {
             explored.fields.entry(field).or_insert_with(|| choices.clone());
         }
+        // All that was chosen, so that the same is met when it is fed again.
+        let mut choices = choices;
+        choices.extend(fed.enums.iter().map(|met| (met.place.clone(), met.chosen)));
         explored.choices.push(choices);
     }
     plan.choices = BTreeMap::new();
@@ -175,27 +211,8 @@ fn settle(plan: &mut Plan, ask: &Ask<'_>) -> Result<Fed, Silent> {
     Err(Silent { place: String::new(), why })
 }
 
-/// One shape of two of the same type, of which each may know variants that the other does not.
-fn merged(one: Json, other: Json) -> Json {
-    match (one, other) {
-        (Json::Object(mut one), Json::Object(other)) => {
-            for (key, value) in other {
-                match one.iter_mut().find(|(known, _)| *known == key) {
-                    Some((_, known)) => *known = merged(known.clone(), value),
-                    None => one.push((key, value)),
-                }
-            }
-            one.sort();
-            Json::Object(one)
-        }
-        (Json::Array(one), Json::Array(other)) if one.len() == other.len() => {
-            Json::Array(one.into_iter().zip(other).map(|(one, other)| merged(one, other)).collect())
-        }
-        (one, other) if one == leaf("unknown") => other,
-        (one, _) => one,
-    }
-}
-
-fn parsed(json: &str) -> Json {
-    Json::parse(json.as_bytes()).expect("the feeder writes JSON")
+/// A map whose keys JSON cannot write has no JSON.
+fn parsed(json: &str) -> Result<Json, Silent> {
+    let why = || Unfed::Other("JSON has no such keys".to_string());
+    Json::parse(json.as_bytes()).ok_or_else(|| Silent { place: String::new(), why: why() })
 }

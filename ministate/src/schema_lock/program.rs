@@ -15,6 +15,8 @@ pub(super) trait Program {
     fn read(&self, key: &Key, content: &Json) -> Result<Option<(Key, Json)>, Unread>;
     /// The key's shape and samples.
     fn interrogate(&self, key: &Key) -> Result<Fresh, String>;
+    /// Whether what the key is read as has an order of its own each time, as hash sets have.
+    fn is_unordered(&self, key: &Key, content: &Json) -> bool;
     /// What the handler makes of the default state, and of `filled`; `None` where handlers are not
     /// pinned. An error where it is not the same every time.
     fn apply(
@@ -53,12 +55,22 @@ pub(super) struct Fresh {
     /// Further names of fields, with the name that is written.
     pub(super) aliases: Vec<(&'static str, &'static str)>,
     pub(super) refuses: Vec<String>,
+    /// The samples that the author of the program has given.
+    pub(super) given: Vec<Json>,
+    /// The sample with ordinary values.
+    pub(super) plain: Option<Json>,
 }
 
 impl Fresh {
     /// Of a type that does not answer.
-    pub(super) fn silent() -> Fresh {
-        let shape = Json::of_text("unknown");
-        Fresh { shape, samples: Vec::new(), aliases: Vec::new(), refuses: Vec::new() }
+    pub(super) fn silent(shape: &str) -> Fresh {
+        Fresh {
+            shape: Json::of_text(shape),
+            samples: Vec::new(),
+            aliases: Vec::new(),
+            refuses: Vec::new(),
+            given: Vec::new(),
+            plain: None,
+        }
     }
 }

@@ -16,26 +16,53 @@ pub(super) struct Plan {
     pub(super) choices: BTreeMap<String, usize>,
     /// Which of the values for the place; others were turned down.
     pub(super) candidates: BTreeMap<String, usize>,
-    /// Further names of a field: of the struct at a place, the alias and the name.
-    pub(super) aliases: BTreeMap<(String, &'static str), &'static str>,
+    /// Of a struct, a further name of a field, and its name.
+    pub(super) aliases: BTreeMap<(Type, &'static str), &'static str>,
     /// Fields that are given before the others.
-    pub(super) ahead: BTreeSet<(String, &'static str)>,
-    /// The field of the struct at a place that is left out.
-    pub(super) left_out: Option<(String, &'static str)>,
+    pub(super) ahead: BTreeSet<(Type, &'static str)>,
+    /// The field that is left out.
+    pub(super) left_out: Option<(Type, &'static str)>,
     /// Fields that may be left out.
-    pub(super) optional: BTreeSet<(String, &'static str)>,
+    pub(super) optional: BTreeSet<(Type, &'static str)>,
+    /// Variants without content, which enums get where no other is chosen.
+    pub(super) simple: BTreeMap<Type, usize>,
     /// Options, sequences and maps that are left empty, since they hold the type around them.
     pub(super) recursive: BTreeMap<String, &'static str>,
 }
 
-/// Which values are fed where there is a choice.
+/// A struct or an enum: what reads it, and its fields or variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Type {
+    /// The name of the visitor's type, which bears the arguments of a generic one.
+    pub(super) visitor: &'static str,
+    pub(super) parts: &'static [&'static str],
+}
+
+/// An enum that was met.
+#[derive(Debug, Clone)]
+pub(super) struct Met {
+    pub(super) place: String,
+    pub(super) of: Type,
+    pub(super) chosen: usize,
+    /// The chosen variant has no content.
+    pub(super) is_simple: bool,
+}
+
+/// Which values are fed where there is a choice. Two values of a type are never the same, so that it
+/// shows when they are exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Wanted {
-    /// The largest numbers, `Some`, one member in each collection.
+    /// The largest numbers, `Some`, two members in each collection.
     #[default]
     Large,
-    /// The smallest numbers, `None`, empty collections.
+    /// The smallest numbers, `Some`, two members in each collection, of which one may be `None`.
     Small,
+    /// The smallest numbers, `None`, empty collections.
+    Empty,
+    /// Ordinary numbers and texts, as most records have them.
+    Plain,
+    /// As plain, but without the fields that may be left out.
+    Sparse,
     /// As large, but the float with this number is not one.
     NotANumber(usize),
     /// As large, but the option of an option with this number is `Some(None)`.
@@ -47,10 +74,10 @@ pub(super) enum Wanted {
 pub(super) struct Fed {
     pub(super) json: String,
     pub(super) shape: Json,
-    /// The enums that were met, with the number of their variants and the one chosen.
-    pub(super) enums: Vec<(String, &'static [&'static str], usize)>,
+    /// The enums that were met, each before those in it.
+    pub(super) enums: Vec<Met>,
     /// The fields of structs that were met.
-    pub(super) fields: Vec<(String, &'static str)>,
+    pub(super) fields: Vec<(Type, &'static str)>,
     pub(super) floats: usize,
     pub(super) nested_options: usize,
 }
@@ -106,14 +133,16 @@ pub(super) struct Session<'a> {
     around: Vec<Around>,
     pub(super) json: String,
     pub(super) shapes: Vec<Json>,
-    enums: Vec<(String, &'static [&'static str], usize)>,
-    fields: Vec<(String, &'static str)>,
+    pub(super) enums: Vec<Met>,
+    fields: Vec<(Type, &'static str)>,
+    /// How many values were given.
+    given: usize,
     pub(super) floats: usize,
     nested_options: usize,
     /// The last value, or count of members, that was chosen: what a refusal is about.
     pub(super) last_choice: Option<String>,
     /// The last field that was given, and of which struct.
-    pub(super) last_field: Option<(String, &'static str)>,
+    pub(super) last_field: Option<(Type, &'static str)>,
     /// Where to leave out what would hold itself.
     pub(super) escape: Option<(String, &'static str)>,
 }
@@ -121,8 +150,8 @@ pub(super) struct Session<'a> {
 /// What encloses the place.
 #[derive(Debug)]
 enum Around {
-    /// A struct, or an enum with its chosen variant; known by its name and its parts.
-    Type { name: &'static str, parts: *const &'static str, variant: Option<usize> },
+    /// A struct, or an enum with its chosen variant.
+    Type { of: Type, variant: Option<usize> },
     /// An option, sequence or map, which may be empty.
     MayBeEmpty { place: String },
 }
@@ -137,6 +166,7 @@ impl<'a> Session<'a> {
             shapes: Vec::new(),
             enums: Vec::new(),
             fields: Vec::new(),
+            given: 0,
             floats: 0,
             nested_options: 0,
             last_choice: None,
@@ -181,14 +211,25 @@ impl<'a> Session<'a> {
         self.shapes.pop().unwrap_or_else(|| leaf("null"))
     }
 
-    /// How often a collection repeats its member: mostly once, or not at all.
+    /// The number of the next value, from 0 on.
+    pub(super) fn number(&mut self) -> usize {
+        self.given += 1;
+        self.given - 1
+    }
+
+    /// How many members a collection has: mostly two, or none.
     fn members(&mut self) -> usize {
         if self.plan.recursive.contains_key(&self.place) {
             return 0;
         }
         let choices: [usize; 4] = match self.plan.wanted {
-            Wanted::Small => [0, 1, 2, 3],
-            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => [1, 0, 2, 3],
+            Wanted::Empty => [0, 1, 2, 3],
+            Wanted::Large
+            | Wanted::Small
+            | Wanted::Plain
+            | Wanted::Sparse
+            | Wanted::NotANumber(_)
+            | Wanted::SomeNone(_) => [2, 1, 0, 3],
         };
         choices[self.choose(choices.len())]
     }
@@ -202,20 +243,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Notes that a type is entered again from within itself. `Ok` with a variant to choose where
-    /// that ends it.
-    fn enter(
-        &mut self,
-        name: &'static str,
-        parts: &'static [&'static str],
-    ) -> Result<Option<usize>, Unfed> {
+    /// Notes that a type is entered, if from within itself. `Ok` with a variant to choose where that
+    /// ends it.
+    fn enter(&mut self, name: &'static str, of: Type) -> Result<Option<usize>, Unfed> {
+        // Deeper, something holds itself that does not say so.
+        const DEPTH: usize = 48;
+        /// A cycle may have to be gone round once more, to where it can end.
+        const ROUNDS: usize = 3;
         let same = |around: &Around| match around {
-            Around::Type { name: other, parts: those, .. } => {
-                *other == name && *those == parts.as_ptr()
-            }
+            Around::Type { of: other, .. } => *other == of,
             Around::MayBeEmpty { .. } => false,
         };
-        let Some(outer) = self.around.iter().rposition(same) else { return Ok(None) };
+        let too_deep = self.around.len() > DEPTH;
+        let outer = match self.around.iter().rposition(same) {
+            Some(outer) => outer,
+            None if too_deep => 0,
+            None => return Ok(None),
+        };
         let escape = self.around[outer..].iter().rev().find_map(|around| match around {
             Around::MayBeEmpty { place } => Some(place.clone()),
             Around::Type { .. } => None,
@@ -224,6 +268,7 @@ impl<'a> Session<'a> {
             self.escape = Some((place, name));
             return Err(Unfed::Recursive);
         }
+        let rounds = self.around.iter().filter(|around| same(around)).count();
         let taken: Vec<usize> = self
             .around
             .iter()
@@ -233,10 +278,30 @@ impl<'a> Session<'a> {
                 Around::MayBeEmpty { .. } => None,
             })
             .collect();
-        match (0..parts.len()).find(|variant| !taken.contains(variant)) {
-            Some(variant) if !taken.is_empty() => Ok(Some(variant)),
-            Some(_) | None => Err(Unfed::Recursive),
+        let another = (0..of.parts.len()).find(|variant| !taken.contains(variant));
+        match (taken.is_empty(), another) {
+            (false, Some(variant)) => Ok(Some(variant)),
+            (false, None) if rounds < ROUNDS && !too_deep => Ok(Some(0)),
+            (true, _) if rounds < ROUNDS && !too_deep => Ok(None),
+            (true | false, _) => Err(Unfed::Recursive),
         }
+    }
+
+    /// Leaves out what is around, where types within types go too deep without a name.
+    fn refuse_depth(&mut self) -> Result<(), Unfed> {
+        const DEPTH: usize = 32;
+        /// Two members at each level make many of deep ones.
+        const LEVELS: usize = 3;
+        if self.around.len() <= DEPTH {
+            return Ok(());
+        }
+        let mut escapes = self.around.iter().filter_map(|around| match around {
+            Around::MayBeEmpty { place } => Some(place),
+            Around::Type { .. } => None,
+        });
+        let place = escapes.nth(LEVELS).unwrap_or(&self.place).clone();
+        self.escape = Some((place, "itself"));
+        Err(Unfed::Recursive)
     }
 }
 
@@ -252,17 +317,20 @@ pub(super) enum Role {
 
 impl<'a> Session<'a> {
     /// Begins a sequence or a map, and says how many members it has.
-    pub(super) fn open(&mut self, bracket: char) -> usize {
+    pub(super) fn open(&mut self, bracket: char) -> Result<usize, Unfed> {
         let len = self.members();
+        if len > 0 {
+            self.refuse_depth()?;
+        }
         self.around.push(Around::MayBeEmpty { place: self.place.clone() });
         self.json.push(bracket);
-        len
+        Ok(len)
     }
 
     pub(super) fn close_sequence(&mut self, len: usize) {
         self.json.push(']');
         self.around.pop();
-        self.shapes.truncate(self.shapes.len() - len.saturating_sub(1));
+        self.merge_last(len, 1);
         let member = self.member_shape(len > 0);
         self.shapes.push(Json::Array(vec![member]));
     }
@@ -274,9 +342,21 @@ impl<'a> Session<'a> {
         self.shapes.push(leaf("bytes"));
     }
 
+    /// Makes one shape of those of all members, each of which left so many.
+    fn merge_last(&mut self, len: usize, each: usize) {
+        for _ in 1..len {
+            let other = self.shapes.split_off(self.shapes.len() - each);
+            let first = self.shapes.len() - each;
+            for (one, other) in self.shapes[first..].iter_mut().zip(other) {
+                *one = merged(one.clone(), other);
+            }
+        }
+    }
+
     pub(super) fn close_map(&mut self, len: usize) {
         self.json.push('}');
         self.around.pop();
+        self.merge_last(len, 2);
         let value = self.member_shape(len > 0);
         let key = if len > 0 { self.pop_shape() } else { leaf("unknown") };
         self.shapes.push(special("$map", Json::Array(vec![key, value])));
@@ -289,33 +369,35 @@ impl<'a> Session<'a> {
     }
 
     /// Begins a struct, and says which of its fields are given, in which order.
-    pub(super) fn open_fields(&mut self, fields: &'static [&'static str]) -> Vec<&'static str> {
-        let (plan, place) = (self.plan, self.place.clone());
-        let at = |field: &'static str| (place.clone(), field);
+    pub(super) fn open_fields(&mut self, of: Type) -> Vec<&'static str> {
+        let plan = self.plan;
         let names = || {
-            let names = fields.iter().copied();
-            names.filter(|field| !plan.aliases.contains_key(&at(field)))
+            let names = of.parts.iter().copied();
+            names.filter(|field| !plan.aliases.contains_key(&(of, *field)))
         };
-        let is_given = |field: &&'static str| plan.left_out.as_ref() != Some(&at(field));
+        let is_given = |field: &&'static str| {
+            let sparse = plan.wanted == Wanted::Sparse && plan.optional.contains(&(of, *field));
+            plan.left_out != Some((of, *field)) && !sparse
+        };
         let mut given: Vec<&'static str> = names().filter(is_given).collect();
-        given.sort_by_key(|field| !plan.ahead.contains(&at(field)));
-        self.fields.extend(names().map(at));
+        given.sort_by_key(|field| !plan.ahead.contains(&(of, *field)));
+        self.fields.extend(names().map(|field| (of, field)));
         self.json.push('{');
         given
     }
 
-    pub(super) fn close_fields(&mut self, given: &[&'static str]) {
+    pub(super) fn close_fields(&mut self, of: Type, given: &[&'static str]) {
         self.json.push('}');
         let shapes = self.shapes.split_off(self.shapes.len() - given.len());
-        let (plan, place) = (self.plan, &self.place);
+        let plan = self.plan;
         let mut members: Vec<(String, Json)> = Vec::new();
         for (field, shape) in given.iter().zip(shapes) {
-            let mut name = (*field).to_string();
-            let here = plan.aliases.iter().filter(|((of, _), name)| of == place && *name == field);
+            let mut name = escaped(field);
+            let here = plan.aliases.iter().filter(|((on, _), name)| *on == of && *name == field);
             for ((_, alias), _) in here {
-                name = format!("{name}|{alias}");
+                name = format!("{name}|{}", escaped(alias));
             }
-            if plan.optional.contains(&(place.clone(), *field)) {
+            if plan.optional.contains(&(of, *field)) {
                 name.push('?');
             }
             members.push((name, shape));
@@ -325,15 +407,18 @@ impl<'a> Session<'a> {
     }
 
     /// Begins an option, and says whether it holds something.
-    pub(super) fn open_option(&mut self, role: Role) -> bool {
+    pub(super) fn open_option(&mut self, role: Role) -> Result<bool, Unfed> {
+        // The second member of a collection is `None` where the first is not.
+        let is_second = self.place.ends_with("[1]") || self.place.ends_with("{1}");
         let number = self.nested_options;
         if role == Role::Optional {
             self.nested_options += 1;
         }
         let recursive = self.plan.recursive.get(&self.place).copied();
         let is_none = match self.plan.wanted {
-            Wanted::Large | Wanted::NotANumber(_) => false,
-            Wanted::Small => true,
+            Wanted::Large | Wanted::Plain | Wanted::Sparse | Wanted::NotANumber(_) => false,
+            Wanted::Small => is_second,
+            Wanted::Empty => true,
             Wanted::SomeNone(wanted) => role == Role::Optional && number == wanted,
         };
         if is_none || recursive.is_some() {
@@ -343,10 +428,11 @@ impl<'a> Session<'a> {
                 None => leaf("unknown"),
             };
             self.shapes.push(special("$option", content));
-            return false;
+            return Ok(false);
         }
+        self.refuse_depth()?;
         self.around.push(Around::MayBeEmpty { place: self.place.clone() });
-        true
+        Ok(true)
     }
 
     pub(super) fn close_option(&mut self) {
@@ -355,47 +441,36 @@ impl<'a> Session<'a> {
         self.shapes.push(special("$option", content));
     }
 
-    /// Begins a struct that has a name. Those without fields, and the contents of variants, cannot
-    /// be told apart by them.
-    pub(super) fn open_struct(
-        &mut self,
-        name: &'static str,
-        fields: &'static [&'static str],
-    ) -> Result<bool, Unfed> {
-        if self.enter(name, fields)?.is_some() {
-            return Err(Unfed::Recursive);
-        }
-        let is_known = !name.is_empty() && !fields.is_empty();
-        if is_known {
-            self.around.push(Around::Type { name, parts: fields.as_ptr(), variant: None });
-        }
-        Ok(is_known)
+    /// Enters a struct, or another type that has a name.
+    pub(super) fn open_type(&mut self, name: &'static str, of: Type) -> Result<(), Unfed> {
+        self.enter(name, of)?;
+        self.around.push(Around::Type { of, variant: None });
+        Ok(())
     }
 
-    pub(super) fn close_struct(&mut self, is_known: bool) {
-        if is_known {
-            self.around.pop();
-        }
+    pub(super) fn close_type(&mut self) {
+        self.around.pop();
     }
 
     /// Begins an enum, and says which variant is given, and whether the enum is within itself.
     pub(super) fn open_enum(
         &mut self,
         name: &'static str,
-        variants: &'static [&'static str],
+        of: Type,
     ) -> Result<(&'static str, bool), Unfed> {
-        if variants.is_empty() {
+        if of.parts.is_empty() {
             return Err(Unfed::Other("an enum without variants has no value".to_string()));
         }
-        let again = self.enter(name, variants)?;
-        let chosen = self.plan.choices.get(&self.place).copied().unwrap_or(0);
-        let variant = again.unwrap_or(chosen.min(variants.len() - 1));
+        let again = self.enter(name, of)?;
+        let simple = self.plan.simple.get(&of).copied().unwrap_or(0);
+        let chosen = self.plan.choices.get(&self.place).copied().unwrap_or(simple);
+        let variant = again.unwrap_or(chosen.min(of.parts.len() - 1));
         if again.is_none() {
-            self.enums.push((self.place.clone(), variants, variant));
+            let place = self.place.clone();
+            self.enums.push(Met { place, of, chosen: variant, is_simple: false });
         }
-        let parts = variants.as_ptr();
-        self.around.push(Around::Type { name, parts, variant: Some(variant) });
-        Ok((variants[variant], again.is_some()))
+        self.around.push(Around::Type { of, variant: Some(variant) });
+        Ok((of.parts[variant], again.is_some()))
     }
 
     pub(super) fn close_enum(&mut self, name: &str, variant: &str, is_within_itself: bool) {
@@ -403,7 +478,7 @@ impl<'a> Session<'a> {
         let content = self.pop_shape();
         self.shapes.push(match is_within_itself {
             true => special("$recursive", Json::of_text(name)),
-            false => special("$variants", Json::Object(vec![(variant.to_string(), content)])),
+            false => special("$variants", Json::Object(vec![(escaped(variant), content)])),
         });
     }
 }
@@ -414,4 +489,33 @@ pub(super) fn leaf(name: &str) -> Json {
 
 fn special(kind: &str, content: Json) -> Json {
     Json::Object(vec![(kind.to_string(), content)])
+}
+
+/// A name as it stands between quotes.
+fn escaped(name: &str) -> String {
+    let quoted = Json::of_text(name).to_string();
+    quoted[1..quoted.len() - 1].to_string()
+}
+
+/// One shape of two of the same type, of which each may know variants that the other does not.
+pub(super) fn merged(one: Json, other: Json) -> Json {
+    match (one, other) {
+        (Json::Object(mut one), Json::Object(other)) => {
+            for (key, value) in other {
+                match one.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, known)) => {
+                        *known = merged(std::mem::replace(known, Json::Array(Vec::new())), value);
+                    }
+                    None => one.push((key, value)),
+                }
+            }
+            one.sort();
+            Json::Object(one)
+        }
+        (Json::Array(one), Json::Array(other)) if one.len() == other.len() => {
+            Json::Array(one.into_iter().zip(other).map(|(one, other)| merged(one, other)).collect())
+        }
+        (one, other) if one == leaf("unknown") => other,
+        (one, _) => one,
+    }
 }

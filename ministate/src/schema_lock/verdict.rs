@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::json::Json;
 
-use super::difference::{has_new_variants, shape_differences};
+use super::difference::{Difference, has_new_variants, is_wider, shape_differences};
 use super::file::{Gone, Key, Lines, Sample, Status};
+use super::meaning::bump;
 use super::program::{Fresh, Program, Role};
 
 /// What the author of the program asks for.
@@ -212,8 +213,8 @@ impl Judge<'_> {
         let is_known = !released.is_empty() || !drafts.is_empty();
         let fresh = match self.program.interrogate(key) {
             Ok(fresh) => fresh,
-            // The lock has samples already, and nothing new is to be said of an old version.
-            Err(_) if role == Role::Old && is_known => Fresh::silent(),
+            // The lock has samples already, or nobody can give any, of an old version.
+            Err(_) if role == Role::Old => Fresh::silent("any"),
             Err(why) => {
                 self.lines.samples.extend(released);
                 self.lines.samples.extend(drafts);
@@ -224,13 +225,21 @@ impl Judge<'_> {
         let shape = released.iter().rev().find_map(|sample| sample.shape.clone());
         let mut additions = Vec::new();
         let is_released = !released.is_empty();
+        let mut gains = false;
         for sample in &released {
-            let sample = self.sample(sample.clone(), role, &fresh, &mut additions);
-            self.lines.samples.push(sample);
+            let judged = self.sample(sample.clone(), role, &fresh, &mut additions);
+            gains |= role == Role::Current && judged.becomes != sample.becomes;
+            self.lines.samples.push(judged);
+        }
+        if let Some(shape) = shape.as_ref().filter(|_| role == Role::Current) {
+            self.narrowed(key, shape, &fresh);
         }
         let shape_is_new = shape.as_ref() != Some(&fresh.shape);
         let wanted = match role {
-            Role::Current => !is_released || shape_is_new,
+            Role::Current => {
+                let known = |given: &Json| released.iter().any(|line| same(&line.content, given));
+                !is_released || shape_is_new || !fresh.given.iter().all(known)
+            }
             // What an old version is was said by the program that wrote it.
             Role::Old | Role::Dropped => {
                 !is_released && !drafts.iter().all(|draft| self.is_read(draft))
@@ -246,21 +255,29 @@ impl Judge<'_> {
         }
         let same = |one: &[Sample], other: &[Sample]| {
             one.len() == other.len()
-                && one.iter().zip(other).all(|(one, other)| {
-                    same(&one.content, &other.content)
-                        && (&one.shape, &one.refuses) == (&other.shape, &other.refuses)
-                })
+                && one.iter().all(|one| other.iter().any(|it| same(&one.content, &it.content)))
+                && shape_of(one) == shape_of(other)
         };
         if same(&drafts, &expected) {
             for sample in drafts {
                 let sample = self.sample(sample, role, &fresh, &mut additions);
                 self.lines.samples.push(sample);
             }
+            if gains && !self.broken_samples.contains(key) {
+                self.unaccepted(format!(
+                    "{key}: its old records are read with more than they hold"
+                ));
+            }
             return;
         }
         let has_variants =
             shape.as_ref().is_some_and(|shape| has_new_variants(shape, &fresh.shape));
-        let widened = is_released && drafts.is_empty() && additions.is_empty() && !has_variants;
+        let widened = is_released
+            && drafts.is_empty()
+            && additions.is_empty()
+            && !gains
+            && !has_variants
+            && fresh.given.is_empty();
         // What is broken has to be mended first, and is something else then.
         if !widened && !self.broken_samples.contains(key) {
             let what = match (is_released, drafts.is_empty()) {
@@ -290,6 +307,22 @@ impl Judge<'_> {
         }
     }
 
+    /// Notes that a type was made narrower, where no sample shows it.
+    fn narrowed(&mut self, key: &Key, shape: &Json, fresh: &Fresh) {
+        let narrower = |difference: &Difference| match difference {
+            Difference::Changed { from, to, .. } => !is_wider(from, to),
+            Difference::Appeared { .. } | Difference::Vanished { .. } => false,
+        };
+        let found = shape_differences(shape, &fresh.shape);
+        let mut told: Vec<String> =
+            found.iter().filter(|found| narrower(found)).map(Difference::told).collect();
+        if !told.is_empty() {
+            told.push(bump(key, Role::Current));
+            let what = format!("{key} is released, and not all that it wrote is read");
+            self.broken_sample(key, paragraph(&what, &told));
+        }
+    }
+
     /// The lines that would say what the program's types say today.
     fn drafts(&self, key: &Key, role: Role, fresh: &Fresh) -> Vec<Sample> {
         let known = |content: &Json| {
@@ -304,20 +337,26 @@ impl Judge<'_> {
             content: content.clone(),
             becomes: match role {
                 Role::Old => self.becomes(key, content),
-                Role::Current | Role::Dropped => None,
+                Role::Current => self.more_than(key, content),
+                Role::Dropped => None,
             },
             after: self.after(key, content).ok().flatten(),
             shape: shape.take(),
             refuses: std::mem::take(&mut refuses),
+            plain: matches!(key, Key::State(_)) && fresh.plain.as_ref() == Some(content),
             status: Status::Draft,
         })
         .collect()
     }
 }
 
-/// Two values are the same up to the order of maps and sets.
+/// Two values are the same up to the order of fields and maps.
 pub(super) fn same(one: &Json, other: &Json) -> bool {
-    one == other || one.clone().in_order() == other.clone().in_order()
+    one == other || one.clone().by_keys() == other.clone().by_keys()
+}
+
+fn shape_of(samples: &[Sample]) -> Option<(&Json, &[String])> {
+    samples.iter().find_map(|sample| Some((sample.shape.as_ref()?, sample.refuses.as_slice())))
 }
 
 pub(super) fn paragraph(headline: &str, told: &[String]) -> String {
