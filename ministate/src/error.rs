@@ -16,7 +16,7 @@ use crate::schema::DecodeError;
 /// | [`OutcomeUnknown`](Self::OutcomeUnknown) | it is there after reopening, or it never was | poisoned: reopen |
 /// | [`HandlerPanicked`](Self::HandlerPanicked) | it is in the journal, and panics at every replay | poisoned: mend the handler |
 /// | [`Poisoned`](Self::Poisoned), [`Closed`](Self::Closed) | nothing was written | refuses writes |
-/// | all others | come from opening, from snapshots and from closing; what was acknowledged is as it was | |
+/// | all others | come from opening, from snapshots and backups, and from closing; what was acknowledged is as it was | |
 ///
 /// A poisoned manager still serves reads, from the last state that is durable.
 ///
@@ -75,6 +75,30 @@ pub enum MiniStateError {
         path: PathBuf,
         /// The first mutation that is missing.
         seq: u64,
+    },
+    /// There is no journal of this name, and a reader makes none.
+    NoJournal {
+        /// The file that its active segment would be.
+        path: PathBuf,
+    },
+    /// The journal is one of ministate 0.1, which only a manager takes over.
+    NotTakenOver {
+        /// Its active segment.
+        path: PathBuf,
+    },
+    /// A backup would mix its files with those of a journal, or of another backup.
+    Occupied {
+        /// The file that is there.
+        path: PathBuf,
+    },
+    /// The files do not say what the state was at this mutation.
+    OutOfReach {
+        /// The mutation that was asked for.
+        asked: u64,
+        /// The first that they reach: that of the oldest snapshot which can be used.
+        first: u64,
+        /// The last that they reach.
+        last: u64,
     },
     /// The journal ends earlier than it did when it was last known to be synced.
     LostTail {
@@ -314,6 +338,26 @@ impl fmt::Display for MiniStateError {
                  restore the file from a backup, nothing was changed",
                 path.display()
             ),
+            Self::NoJournal { path } => write!(
+                f,
+                "there is no journal {}; check the name, or let a manager create it",
+                path.display()
+            ),
+            Self::NotTakenOver { path } => write!(
+                f,
+                "{} is a journal of ministate 0.1; open it once with a manager, which takes it over",
+                path.display()
+            ),
+            Self::Occupied { path } => write!(
+                f,
+                "{} is there already, nothing was written; name another directory for the backup",
+                path.display()
+            ),
+            Self::OutOfReach { asked, first, last } => write!(
+                f,
+                "the files do not reach mutation {asked}; ask for one from {first} to {last}, or \
+                 look in a backup or in the archive"
+            ),
             Self::LostTail { path, found, synced } => write!(
                 f,
                 "the journal ends at mutation {found}, but {} says that {synced} was synced; \
@@ -433,6 +477,10 @@ impl Error for MiniStateError {
             | Self::Corrupt { .. }
             | Self::Missing { .. }
             | Self::LostTail { .. }
+            | Self::NoJournal { .. }
+            | Self::NotTakenOver { .. }
+            | Self::Occupied { .. }
+            | Self::OutOfReach { .. }
             | Self::NoSnapshot { .. }
             | Self::UnknownOperations { .. }
             | Self::HandlerPanicked { .. }

@@ -71,6 +71,9 @@
 //! | snapshots and compaction by themselves | [`Options::snapshot_every`] |
 //! | which old versions are still needed | [`usage`](StateManager::usage) |
 //! | less on the disk | [`compact`](StateManager::compact) |
+//! | a copy elsewhere | [`backup`](StateManager::backup), or [`necessary_files`](StateManager::necessary_files) for a tool |
+//! | a look at a journal that another process writes | [`Options::read_only`] |
+//! | the state as it was | [`state_at`](StateManager::state_at) |
 //! | the end | [`close`](StateManager::close) |
 //!
 //! Each asynchronous call has a `blocking_` twin for threads without a runtime.
@@ -91,9 +94,11 @@
 mod manager;
 mod options;
 mod mutation;
+mod read_only;
 mod commit;
 mod import;
 mod upkeep;
+mod backup;
 mod rhythm;
 mod compaction;
 mod usage;
@@ -109,6 +114,7 @@ mod json;
 mod error;
 pub mod storage;
 
+pub use backup::Backup;
 pub use compaction::{Compaction, Disposal};
 pub use error::{MiniStateError, Position, Refusal, RejectedSnapshot};
 pub use fidelity::Fidelity;
@@ -163,6 +169,7 @@ pub use manager::{Applied, JournalStatus, StateManager};
 pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
 pub use options::Options;
+pub use read_only::ReadOnly;
 pub use recovery::{Imported, Progress, Recovery, TornTail};
 pub use rhythm::SnapshotEvery;
 pub use usage::{OperationUsage, Usage};

@@ -1,6 +1,5 @@
 //! `StateManager`: the state in memory, and the only way to change it.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,6 +10,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backup::Backup;
 use crate::commit::{Change, Core, Done, Mutations, Work, ground};
 use crate::compaction::Compaction;
 use crate::error::{MiniStateError, Refusal};
@@ -22,7 +22,6 @@ use crate::options::Options;
 use crate::record::Body;
 use crate::recovery::{self, Recovered, Recovery, TornTail};
 use crate::rhythm::Rhythm;
-use crate::storage::{Lock, Storage};
 use crate::upkeep::{self, Newest, Upkeep};
 use crate::usage::Usage;
 
@@ -160,6 +159,24 @@ impl<S, M> StateManager<S, M> {
     /// What opening the journal found and did.
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
+    }
+
+    /// The files that recovery needs, in the order in which a tool should copy them: the head file,
+    /// the snapshots, the sealed segments, the active one. Reads the directory, so it blocks
+    /// briefly.
+    ///
+    /// While nobody writes, a copy of them is a backup. While somebody does, a copy that a tool makes
+    /// can fail, since compaction puts files away, and it can be useless: a segment that was sealed
+    /// after its turn is not in it under its new name, and of the active one batches may be there
+    /// whose predecessors are not. `open` refuses such a copy, so look whether
+    /// [`read_only`](Options::read_only) opens it, and otherwise copy again.
+    /// [`backup`](Self::backup) has none of these troubles.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniStateError::Io).
+    pub fn necessary_files(&self) -> Result<Vec<PathBuf>, MiniStateError> {
+        self.upkeep.necessary_files()
     }
 }
 
@@ -318,7 +335,7 @@ impl Options {
         if !import::is_due(&*storage, &names)? {
             journal::refuse_foreign(&*storage, &names)?;
         }
-        let lock = lock(&*storage, &names)?;
+        let lock = journal::lock(&*storage, &names)?;
 
         // What an import begins with, recovery finds in the snapshot that it left.
         let initial = Cell::new(Some(initial));
@@ -377,17 +394,6 @@ impl Options {
             state_dir,
             journal_path,
         })
-    }
-}
-
-fn lock(
-    storage: &dyn Storage,
-    names: &Names,
-) -> Result<Box<dyn Any + Send + Sync>, MiniStateError> {
-    let path = names.lock();
-    match storage.try_lock(&path).map_err(MiniStateError::io("locking", &path))? {
-        Lock::Held(lock) => Ok(lock),
-        Lock::Busy { holder } => Err(MiniStateError::Locked { path, holder }),
     }
 }
 
@@ -568,6 +574,114 @@ where
     /// As [`usage`](Self::usage).
     pub fn blocking_usage(&self) -> Result<Usage, MiniStateError> {
         self.upkeep.usage(&M::__schema(), self.sequence())
+    }
+
+    /// Makes a copy of the journal in the directory `to`, while writers go on. It opens there, under
+    /// the same file name, with the state as it is at [`Backup::seq`]: at least all that was
+    /// acknowledged before the call. Restoring is copying it back.
+    ///
+    /// The active segment is sealed; then the sealed segments and the snapshots get hard links in
+    /// `to`, or are copied where there can be none (another file system). Links are safe: these
+    /// files never change once they have their names, and removing one of the names leaves the
+    /// other. But they are the same bytes: what damages the one damages the other. A backup against
+    /// the loss of a disk goes to another disk.
+    ///
+    /// What recovery does not read stays out: the archive, torn bytes, files of ministate 0.1.
+    ///
+    /// `to` is created where it is not there. What a failure or a crash leaves in it does not open:
+    /// remove it. The files are not read, but for the last segment: that
+    /// [`read_only`](Options::read_only) opens the copy shows that it can be recovered.
+    ///
+    /// Dropping the future lets a backup that was begun complete.
+    ///
+    /// ```
+    /// # use ministate::{Mutator, StateManager};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Clone, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tmp = tempfile::tempdir()?;
+    /// # let (dir, backups) = (tmp.path().join("state"), tmp.path().join("backups"));
+    /// let manager = StateManager::<Counter, Inc>::open(&dir, "counter.wal.jsonl").await?;
+    /// manager.apply(Inc { by: 10 }).await?;
+    /// let monday = backups.join("monday");
+    /// let backup = manager.backup(&monday).await?;
+    /// assert_eq!(backup.seq, 1);
+    /// manager.apply(Inc { by: 1000 }).await?;
+    /// manager.close().await?;
+    ///
+    /// // Restoring: the files in place of the old ones, with the program stopped.
+    /// std::fs::remove_dir_all(&dir)?;
+    /// std::fs::create_dir(&dir)?;
+    /// for file in &backup.files {
+    ///     std::fs::copy(file, dir.join(file.file_name().unwrap_or_default()))?;
+    /// }
+    /// let manager = StateManager::<Counter, Inc>::open(&dir, "counter.wal.jsonl").await?;
+    /// assert_eq!(manager.snapshot().await.value, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Occupied`](MiniStateError::Occupied): files of a journal of this name are in `to`. Nothing
+    ///   was written there. [`Locked`](MiniStateError::Locked): somebody makes one at this moment.
+    /// - [`Closed`](MiniStateError::Closed), [`Poisoned`](MiniStateError::Poisoned): copy the files
+    ///   once the manager is dropped.
+    /// - [`NotWritten`](MiniStateError::NotWritten): the segment could not be sealed, which poisons
+    ///   the manager.
+    /// - [`Io`](MiniStateError::Io), and all that reading a segment can find. The journal is as it
+    ///   was.
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<Backup, MiniStateError> {
+        let to = to.as_ref().to_path_buf();
+        let (upkeep, dir) = (Arc::clone(&self.upkeep), to.clone());
+        ground::run(move || upkeep.refuse_occupied(&dir)).await?;
+        let sealed = self.core.submit(Work::Seal).await?.seq;
+        let upkeep = Arc::clone(&self.upkeep);
+        ground::run(move || upkeep.backup(&M::__schema(), sealed, &to)).await
+    }
+
+    /// [`backup`](Self::backup) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`backup`](Self::backup).
+    pub fn blocking_backup(&self, to: impl AsRef<Path>) -> Result<Backup, MiniStateError> {
+        self.upkeep.refuse_occupied(to.as_ref())?;
+        let sealed = self.core.submit_blocking(Work::Seal)?.seq;
+        self.upkeep.backup(&M::__schema(), sealed, to.as_ref())
+    }
+
+    /// The state as it was after mutation `seq`: reads the newest snapshot that is not newer, and
+    /// replays the journal behind it, on the runtime's pool for blocking work.
+    ///
+    /// `seq` can be any from that of the oldest snapshot to [`sequence`](Self::sequence). The oldest
+    /// is the state that the journal began with, at 0, until compaction puts it away. A `seq` within a
+    /// batch of [`apply_batch`](Self::apply_batch) gives a state that no reader ever saw.
+    ///
+    /// # Errors
+    ///
+    /// - [`OutOfReach`](MiniStateError::OutOfReach): there is no such mutation yet, or compaction has
+    ///   put away what is needed.
+    /// - All that reading a journal can find.
+    pub async fn state_at(&self, seq: u64) -> Result<S, MiniStateError> {
+        let (upkeep, last) = (Arc::clone(&self.upkeep), self.sequence());
+        ground::run(move || upkeep.state_at::<S, M>(seq, last)).await
+    }
+
+    /// [`state_at`](Self::state_at) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`state_at`](Self::state_at).
+    pub fn blocking_state_at(&self, seq: u64) -> Result<S, MiniStateError> {
+        self.upkeep.state_at::<S, M>(seq, self.sequence())
     }
 }
 

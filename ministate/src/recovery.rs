@@ -85,7 +85,8 @@ pub struct Imported {
     pub kept: Vec<PathBuf>,
 }
 
-/// The leftovers of a batch that was never acknowledged: cut off, and kept aside.
+/// The leftovers of a batch that was never acknowledged: cut off, and kept aside. A reader beside
+/// the writer can also see a batch so that is being written.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TornTail {
@@ -93,7 +94,8 @@ pub struct TornTail {
     pub after: u64,
     /// How many bytes there were.
     pub bytes: u64,
-    /// The file that keeps them. ministate never reads it.
+    /// The file that keeps them. ministate never reads it. Where the journal was opened
+    /// [`read_only`](crate::Options::read_only), the segment that they stand in.
     pub kept_in: PathBuf,
 }
 
@@ -142,7 +144,42 @@ where
     if opened.is_fresh() {
         return begin::<S, M>(&**storage, names, opened, initial);
     }
-    let (mut state, start, rejected) = newest_sound::<S, M>(&**storage, names, &opened, Seq::MAX)?;
+    from_files::<S, M>(&**storage, names, opened, on_progress)
+}
+
+/// Recovers the state of a journal that somebody may be writing to, as it is now.
+pub(crate) fn recover_beside_writer<S, M>(
+    storage: &Arc<dyn Storage>,
+    names: &Names,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Recovered<S>, MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let opened = Opened::live(storage, names)?;
+    if opened.is_fresh() {
+        let path = names.active();
+        // Without a first segment there was never more than the genesis.
+        return Err(match opened.snapshots().next() {
+            Some((seq @ 1.., _)) => MiniStateError::Missing { path, seq: seq + 1 },
+            Some((0, _)) | None => MiniStateError::NoJournal { path },
+        });
+    }
+    from_files::<S, M>(&**storage, names, opened, on_progress)
+}
+
+fn from_files<S, M>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: Opened,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Recovered<S>, MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let (mut state, start, rejected) = newest_sound::<S, M>(storage, names, &opened, Seq::MAX)?;
     refuse_unknown::<S, M>(&opened, &start)?;
     let (snapshot, bytes_read) = (start.seq, opened.bytes_behind(&start));
     let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
@@ -265,6 +302,56 @@ fn json_of(state: &impl Serialize) -> Result<Json, MiniStateError> {
     json.ok_or_else(|| refused(serde_json::Error::custom("the state is nested too deep")))
 }
 
+/// The state after mutation `asked`, which may be any that the files reach, through `last`, which
+/// is durable.
+pub(crate) fn state_within_reach<S, M>(
+    storage: &dyn Storage,
+    names: &Names,
+    opened: Opened,
+    asked: Seq,
+    last: Seq,
+) -> Result<S, MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned,
+{
+    let out_of_reach = |first| MiniStateError::OutOfReach { asked, first, last };
+    let first = || oldest_sound::<S, M>(storage, &opened);
+    if asked > last {
+        return Err(out_of_reach(first().unwrap_or(last)));
+    }
+    match newest_sound::<S, M>(storage, names, &opened, asked) {
+        Ok((mut state, start, _)) => {
+            replay::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {})?;
+            Ok(state)
+        }
+        Err(error) => {
+            let is_too_old = match &error {
+                MiniStateError::NoSnapshot { rejected, .. } => {
+                    rejected.iter().all(|snapshot| snapshot.why.is_none())
+                }
+                other => matches!(other, MiniStateError::Missing { .. }),
+            };
+            let first = is_too_old.then(first).flatten();
+            Err(first.map_or(error, out_of_reach))
+        }
+    }
+}
+
+/// The oldest snapshot that replay can begin with.
+fn oldest_sound<S: DeserializeOwned, M: Mutator<S>>(
+    storage: &dyn Storage,
+    opened: &Opened,
+) -> Option<Seq> {
+    let mut reached: Vec<_> =
+        opened.snapshots().filter(|(seq, _)| seq + 1 >= opened.first()).collect();
+    reached.reverse();
+    let mut reached = reached.into_iter();
+    reached
+        .find(|(seq, path)| sound::<S, M>(storage, opened, *seq, path).is_ok())
+        .map(|(seq, _)| seq)
+}
+
 /// The newest snapshot that is sound, not newer than `newest`, and that the journal reaches.
 ///
 /// A snapshot of a newer version of the state ends the search: a newer program wrote it, and what
@@ -352,7 +439,8 @@ pub(crate) fn decode_version<S: DeserializeOwned, M: Mutator<S>>(
     })
 }
 
-/// Applies the records behind the start to the state.
+/// Applies the records behind the start to the state, through a mutation that may stand within a
+/// batch.
 fn replay<S, M>(
     opened: Opened,
     start: &Start,
@@ -369,6 +457,9 @@ where
     let mut segment = Position { file: PathBuf::new(), line: 0, byte: 0 };
     let mut visit = |record: &Record<'_>, at: &Position| {
         for (seq, member) in (record.head.seq..).zip(record.members()) {
+            if through.is_reached(seq - 1) {
+                break;
+            }
             let (tag, payload) =
                 member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
             replay_one::<S, M>((tag, payload), seq, at, state)?;

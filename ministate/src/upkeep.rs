@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backup::{self, Backup};
 use crate::compaction::{self, Compaction, Disposal};
 use crate::error::MiniStateError;
-use crate::journal::{Names, Opened};
+use crate::journal::{self, Names, Opened};
 use crate::json::Json;
 use crate::mutation::Mutator;
 use crate::record::{Chain, Seq};
@@ -186,6 +187,40 @@ impl Upkeep {
         // So that compaction does not put away what is being read.
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         usage::count(&self.storage, &self.names, schema, seq)
+    }
+
+    /// Refuses a directory that cannot take a backup.
+    pub(crate) fn refuse_occupied(&self, to: &Path) -> Result<(), MiniStateError> {
+        backup::refuse_occupied(&*self.storage, &self.names, to)
+    }
+
+    /// Copies the journal into the directory `to`, through `sealed` at least, which a segment ends
+    /// with.
+    pub(crate) fn backup(
+        &self,
+        schema: &Schema,
+        sealed: Seq,
+        to: &Path,
+    ) -> Result<Backup, MiniStateError> {
+        // So that compaction does not put away what is being copied.
+        let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        backup::copy_sealed(&self.storage, &self.names, schema, sealed, to)
+    }
+
+    pub(crate) fn necessary_files(&self) -> Result<Vec<PathBuf>, MiniStateError> {
+        journal::necessary_files(&*self.storage, &self.names)
+    }
+
+    /// The state after mutation `asked`, through `last` at most, which is durable.
+    pub(crate) fn state_at<S, M>(&self, asked: Seq, last: Seq) -> Result<S, MiniStateError>
+    where
+        S: DeserializeOwned,
+        M: Mutator<S> + Serialize + DeserializeOwned,
+    {
+        // So that compaction does not put away what is being read.
+        let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = Opened::live(&self.storage, &self.names)?;
+        recovery::state_within_reach::<S, M>(&*self.storage, &self.names, opened, asked, last)
     }
 
     /// The state through `seq`, from the journal, while nobody writes.

@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 23] = [
     "storage",
     "rhythm",
     "json",
@@ -39,10 +39,12 @@ const ORDER: [&str; 21] = [
     "recovery",
     "compaction",
     "usage",
+    "backup",
     "upkeep",
     "import",
     "options",
     "commit",
+    "read_only",
     "manager",
     "lib",
 ];

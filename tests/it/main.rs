@@ -5,6 +5,7 @@
     reason = "a test that cannot go on stops, and tests look at real files"
 )]
 
+mod backup;
 mod bad_input;
 mod cancellation;
 mod damage;
@@ -22,6 +23,7 @@ mod one_writer;
 mod poison;
 mod power_cuts;
 mod published_api;
+mod read_only;
 mod schema_histories;
 mod schema_lock;
 mod snapshots;

@@ -8,6 +8,7 @@ mod reader;
 mod tail;
 mod writer;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -20,12 +21,12 @@ use reader::{Segment, SegmentEnd, Visit};
 
 use crate::error::{MiniStateError, Position};
 use crate::record::{Chain, Record, Seq};
-use crate::storage::{Access, Storage};
+use crate::storage::{Access, Lock, Storage};
 
-pub(crate) use header::{FORMAT, line_of, object_of};
+pub(crate) use header::{FORMAT, line_of, object_of, publish_head};
 pub(crate) use lines::Lines;
 pub(crate) use names::{Kind, Names};
-pub(crate) use writer::{Failure, Journal, Settings, publish_next};
+pub(crate) use writer::{Failure, Journal, Settings, publish_active, publish_next};
 
 /// The files of a journal, opened as far as their headers. Nothing is changed.
 #[derive(Debug)]
@@ -58,8 +59,18 @@ pub(crate) struct Start {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Through {
     End,
-    /// The last record that is read ends with this mutation.
+    /// The last record that is read holds this mutation.
     Seq(Seq),
+}
+
+impl Through {
+    /// Whether nothing behind the mutation is read.
+    pub(crate) fn is_reached(self, seq: Seq) -> bool {
+        match self {
+            Through::End => false,
+            Through::Seq(last) => seq >= last,
+        }
+    }
 }
 
 /// What a journal holds, as read from the disk before anything there is changed.
@@ -124,6 +135,41 @@ pub(crate) fn refuse_foreign(storage: &dyn Storage, names: &Names) -> Result<(),
     }
 }
 
+/// Takes the journal's lock, or says who has it.
+pub(crate) fn lock(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<Box<dyn Any + Send + Sync>, MiniStateError> {
+    let path = names.lock();
+    match storage.try_lock(&path).map_err(MiniStateError::io("locking", &path))? {
+        Lock::Held(lock) => Ok(lock),
+        Lock::Busy { holder } => Err(MiniStateError::Locked { path, holder }),
+    }
+}
+
+/// The files that recovery may read, in the order in which to copy them: the head file says
+/// how far the others reach at least, and the active segment goes on behind the sealed ones.
+pub(crate) fn necessary_files(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<Vec<PathBuf>, MiniStateError> {
+    let mut files = Files::list(storage, names)?;
+    loop {
+        // A listing can miss a segment that changes its name meanwhile.
+        let now = Files::list(storage, names)?;
+        if now.has_segments_of(&files) {
+            break;
+        }
+        files = now;
+    }
+    let head = Some(names.head()).filter(|head| storage.open(head, Access::Read).is_ok());
+    let active = files.active.then(|| names.active());
+    let next = files.next.then(|| names.next());
+    let Files { sealed, snapshots, .. } = files;
+    let whole = snapshots.into_values().chain(sealed.into_values());
+    Ok(head.into_iter().chain(whole).chain(active).chain(next).collect())
+}
+
 impl Opened {
     /// Opens the journal, of which nobody else writes.
     pub(crate) fn all(storage: &Arc<dyn Storage>, names: &Names) -> Result<Opened, MiniStateError> {
@@ -150,10 +196,13 @@ impl Opened {
         let active = loop {
             attempts += 1;
             match Segment::open(&**storage, &names.active()) {
-                // It is being sealed, and the next one takes its name in a moment.
+                // It may be about to be sealed, and the next one takes its name in a moment.
                 Err(MiniStateError::Io { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS =>
+                    if source.kind() == io::ErrorKind::NotFound =>
                 {
+                    if attempts == ATTEMPTS {
+                        return Opened::all(storage, names);
+                    }
                     std::thread::yield_now();
                 }
                 opened => break opened.map_err(as_damage)?,
@@ -191,6 +240,10 @@ impl Opened {
         self.identity.as_deref()
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        self.names.dir()
+    }
+
     /// The snapshots, the newest first.
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = (Seq, &PathBuf)> {
         self.files.snapshots.iter().rev().map(|(seq, path)| (*seq, path))
@@ -199,9 +252,7 @@ impl Opened {
     /// The beginning of what the journal holds.
     pub(crate) fn beginning(&self) -> Start {
         match self.segments.first() {
-            Some(Segment { path, header, .. }) => {
-                Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
-            }
+            Some(segment) => start_of(segment),
             None => Start { seq: 0, record: Chain::START, path: self.names.active() },
         }
     }
@@ -214,6 +265,18 @@ impl Opened {
     /// The first mutations of the sealed segments, in order.
     pub(crate) fn sealed_firsts(&self) -> Vec<Seq> {
         self.files.sealed.keys().copied().collect()
+    }
+
+    /// The sealed segments that begin at a mutation or before it, in order.
+    pub(crate) fn sealed_through(&self, seq: Seq) -> impl Iterator<Item = &PathBuf> {
+        self.files.sealed.range(..=seq).map(|(_, path)| path)
+    }
+
+    /// The beginning of the segment that holds the mutation, or of the last one before; `None` where
+    /// all begin behind it.
+    pub(crate) fn beginning_of_segment_with(&self, seq: Seq) -> Option<Start> {
+        let segment = self.segments.iter().rev().find(|segment| segment.header.first <= seq)?;
+        Some(start_of(segment))
     }
 
     /// The headers of the segments that are read from the start on, with their files.
@@ -296,7 +359,7 @@ impl Opened {
             if record.head.seq > start.seq && visit(record, at)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            let read = through == Through::Seq(last);
+            let read = through.is_reached(last);
             Ok(if read { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
 
@@ -356,6 +419,10 @@ impl Opened {
     }
 }
 
+fn start_of(Segment { path, header, .. }: &Segment) -> Start {
+    Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
+}
+
 fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {
     if start.record == record {
         return Ok(());
@@ -396,6 +463,11 @@ impl Files {
             }
         }
         Ok(files)
+    }
+
+    fn has_segments_of(&self, other: &Files) -> bool {
+        let segments = |files: &Files| (files.sealed.clone(), files.active, files.next);
+        segments(self) == segments(other)
     }
 
     /// Opens the segments in the order of history.

@@ -9,6 +9,9 @@ use crate::record::Seq;
 /// Digits of a sequence number in a name: all of them, so that `ls` sorts by history.
 const SEQ_DIGITS: usize = 20;
 
+/// Behind the stem, the name of the head file.
+const HEAD: &str = "head.json";
+
 /// Where the files of one journal are.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
@@ -52,6 +55,11 @@ impl Names {
         Ok(Names { dir, active, stem })
     }
 
+    /// The same names in another directory.
+    pub(crate) fn in_dir(&self, dir: &Path) -> Names {
+        Names { dir: dir.to_path_buf(), active: self.active.clone(), stem: self.stem.clone() }
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -78,7 +86,7 @@ impl Names {
     }
 
     pub(crate) fn head(&self) -> PathBuf {
-        self.with("head.json")
+        self.with(HEAD)
     }
 
     pub(crate) fn lock(&self) -> PathBuf {
@@ -126,6 +134,13 @@ impl Names {
 
     fn with(&self, rest: &str) -> PathBuf {
         self.dir.join(format!("{}.{rest}", self.stem))
+    }
+
+    /// Whether a file of this name is a part of a journal with these names, in any format.
+    pub(crate) fn is_of_journal(&self, name: &str) -> bool {
+        self.kind(name).is_some()
+            || self.rest_of(name) == Some(HEAD)
+            || self.number_of_old_segment(name).is_some()
     }
 
     /// What the file is; `None` where it is not this journal's, or nothing that recovery reads.

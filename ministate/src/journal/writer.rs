@@ -104,6 +104,17 @@ impl Found {
         }
     }
 
+    /// The file that ends with leftovers of a batch that was never acknowledged, and how many bytes
+    /// they are.
+    pub(crate) fn torn(&self) -> Option<(&Path, u64)> {
+        match &self.state {
+            FoundState::Active(newest) | FoundState::Sealing { newest, .. } => {
+                newest.end.torn.as_ref().map(|torn| (newest.path.as_path(), torn.len() as u64))
+            }
+            FoundState::Nothing => None,
+        }
+    }
+
     /// Makes the files what they were found to say, durably, and opens them for appending.
     pub(crate) fn settle(
         self,
@@ -218,9 +229,31 @@ pub(crate) fn publish_next(
     seq: Seq,
     schema: &Schema,
 ) -> Result<(), MiniStateError> {
-    let after = Continuity { seq, ..Continuity::START };
+    publish_empty(storage, names, names.next(), identity, (seq, Chain::START), schema)
+}
+
+/// Publishes an active segment without records, behind a record that sealed segments end with: with
+/// them, snapshots and a head file it makes a whole journal.
+pub(crate) fn publish_active(
+    storage: &dyn Storage,
+    names: &Names,
+    identity: &str,
+    end: (Seq, Chain),
+    schema: &Schema,
+) -> Result<(), MiniStateError> {
+    publish_empty(storage, names, names.active(), identity, end, schema)
+}
+
+fn publish_empty(
+    storage: &dyn Storage,
+    names: &Names,
+    path: PathBuf,
+    identity: &str,
+    (seq, record): (Seq, Chain),
+    schema: &Schema,
+) -> Result<(), MiniStateError> {
+    let after = Continuity { seq, record, ..Continuity::START };
     let (line, _) = Header::new(identity.to_string(), &after, schema).line();
-    let path = names.next();
     storage::publish(storage, &names.temporary(storage.unique()), &path, &line)
         .map_err(MiniStateError::io("writing", path))
 }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::{Access, Lock, Storage, StorageFile};
+use super::{Access, Duplicate, Lock, Storage, StorageFile};
 
 /// The file system of the machine, through `std::fs`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,6 +67,23 @@ impl Storage for Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn link_or_copy(&self, from: &Path, to: &Path) -> io::Result<Duplicate> {
+        match fs::hard_link(from, to) {
+            Ok(()) => Ok(Duplicate::Linked),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                Err(error)
+            }
+            // Another file system, one without links, a file of somebody else: each system says so
+            // in its own way.
+            Err(_) => super::copy(self, from, to),
+        }
     }
 
     #[cfg(unix)]

@@ -45,6 +45,18 @@ pub trait Storage: Debug + Send + Sync {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Gives a file, whose bytes are durable and never change again, a second name in any
+    /// directory, which must not be taken: by a link where the storage can do that, or else by a
+    /// copy.
+    ///
+    /// After `Ok` the bytes under the second name survive a power loss; the name itself does once
+    /// its directory is synced. What fails or is interrupted can leave a part of a copy.
+    ///
+    /// Provided: copies.
+    fn link_or_copy(&self, from: &Path, to: &Path) -> io::Result<Duplicate> {
+        copy(self, from, to)
+    }
+
     /// Makes the names in the directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
@@ -59,6 +71,18 @@ pub trait Storage: Debug + Send + Sync {
 
     /// A number that no other call returns, for names and identities.
     fn unique(&self) -> u64;
+}
+
+/// How much is copied at a time.
+const COPY_BYTES: u64 = 1 << 20;
+
+/// What [`Storage::link_or_copy`] made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicate {
+    /// A second name for the same bytes: what damages the one damages the other.
+    Linked,
+    /// Bytes of its own.
+    Copied,
 }
 
 /// What an open file is for.
@@ -119,6 +143,22 @@ pub(crate) fn publish(
     drop(file);
     storage.rename(temporary, target)?;
     storage.sync_dir(target.parent().unwrap_or(Path::new(".")))
+}
+
+/// Copies a file, durably but for its new name.
+fn copy(storage: &(impl Storage + ?Sized), from: &Path, to: &Path) -> io::Result<Duplicate> {
+    let (source, copy) = (storage.open(from, Access::Read)?, storage.create(to)?);
+    let bytes = source.len()?;
+    let (mut position, mut piece) = (0, Vec::new());
+    while position < bytes {
+        let end = bytes.min(position + COPY_BYTES);
+        piece.clear();
+        read_range(&*source, position, end, &mut piece)?;
+        copy.write_at(&piece, position)?;
+        position = end;
+    }
+    copy.sync()?;
+    Ok(Duplicate::Copied)
 }
 
 /// The content of a small file.
