@@ -53,7 +53,7 @@ pub(super) fn interrogate(
     let mut plan = Plan::default();
     let Explored { choices, fields } = explore(&mut plan, ask)?;
     for (field, choices) in fields {
-        let left_out = Some(field.clone());
+        let left_out = Some(field);
         let mut without = Plan { choices, left_out, ..plan.clone() };
         if settle(&mut without, ask).is_ok() {
             plan.optional.insert(field);
