@@ -17,7 +17,7 @@ fn run(dir: &Path, mode: &str, call: u64) -> (u64, bool) {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    let last = said.lines().filter_map(|line| line.parse().ok()).last().unwrap_or(0);
+    let last = said.lines().filter_map(|line| line.parse().ok()).next_back().unwrap_or(0);
     assert!(output.status.success() || output.status.code().is_none(), "{}", output.status);
     (last, output.status.success())
 }
