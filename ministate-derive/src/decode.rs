@@ -25,7 +25,7 @@ pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
     quote! {
         fn __decode(
             __tag: ::core::option::Option<(&::core::primitive::str, ::core::primitive::u32)>,
-            __payload: &[::core::primitive::u8],
+            __payload: &::core::primitive::str,
         ) -> ::core::result::Result<
             ::core::option::Option<Self>,
             __ministate::__private::DecodeError,
@@ -38,9 +38,7 @@ pub(crate) fn decode(input: &Input<'_>) -> TokenStream {
                     __ministate::__private::DecodeError::unknown(__tag)
                 ),
             };
-            ::core::result::Result::Ok(::core::option::Option::Some(
-                <Self as __ministate::__private::Data>::decode_variant(__index, __payload)?
-            ))
+            <Self as __ministate::__private::Data>::decode_variant(__index, __payload)
         }
     }
 }
@@ -97,7 +95,7 @@ pub(crate) fn decode_old_state(input: &Input<'_>, state: &Type) -> Option<TokenS
     Some(quote! {
         fn __decode_old_state(
             __version: ::core::primitive::u32,
-            __json: &[::core::primitive::u8],
+            __json: &::core::primitive::str,
         ) -> ::core::result::Result<#state, __ministate::__private::DecodeError> {
             match __version {
                 #(#arms)*

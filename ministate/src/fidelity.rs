@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Refusal;
 use crate::json::Json;
 use crate::mutation::Mutator;
-use crate::schema::Tag;
+use crate::schema::{self, Tag};
 use crate::unsayable;
 
 /// Whether a mutation is read back before it is written. Default: [`Checked`](Self::Checked).
@@ -73,7 +73,8 @@ where
     if memchr::memmem::find(payload, b"null").is_some() {
         unsayable::find(mutation)?;
     }
-    let decoded = M::__decode(tag.map(|tag| (tag.name, tag.version)), payload)
+    let decoded = schema::text(payload)
+        .and_then(|payload| M::__decode(tag.map(|tag| (tag.name, tag.version)), payload))
         .map_err(|error| Refusal::NotDecodable(Arc::new(error)))?
         .ok_or(Refusal::NotFaithful)?;
     let again = payload_of::<S, M>(&decoded)?;

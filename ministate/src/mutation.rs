@@ -87,7 +87,7 @@ pub trait Mutator<S> {
     }
 
     #[doc(hidden)]
-    fn __decode(tag: Option<(&str, u32)>, payload: &[u8]) -> Result<Option<Self>, DecodeError>
+    fn __decode(tag: Option<(&str, u32)>, payload: &str) -> Result<Option<Self>, DecodeError>
     where
         Self: Sized + DeserializeOwned,
     {
@@ -95,7 +95,7 @@ pub trait Mutator<S> {
     }
 
     #[doc(hidden)]
-    fn __decode_old_state(version: u32, _json: &[u8]) -> Result<S, DecodeError>
+    fn __decode_old_state(version: u32, _json: &str) -> Result<S, DecodeError>
     where
         Self: Sized,
     {

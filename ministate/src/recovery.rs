@@ -15,7 +15,7 @@ use crate::error::{MiniStateError, Position, Refusal, RejectedSnapshot, operatio
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::json::Json;
 use crate::mutation::{Mutator, Reply};
-use crate::record::{self, Chain, Member, Record, Seq};
+use crate::record::{self, Chain, Familiar, Member, Record, Seq};
 use crate::schema::{self, DecodeError};
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
@@ -427,11 +427,11 @@ pub(crate) fn decode_version<S: DeserializeOwned, M: Mutator<S>>(
     json: &[u8],
     path: &Path,
 ) -> Result<S, MiniStateError> {
-    let decoded = if version == M::__schema().state {
-        schema::decode_content(json)
-    } else {
-        M::__decode_old_state(version, json)
-    };
+    let current = version == M::__schema().state;
+    let decoded = schema::text(json).and_then(|json| match current {
+        true => schema::decode_content(json),
+        false => M::__decode_old_state(version, json),
+    });
     decoded.map_err(|source| MiniStateError::UnreadableState {
         path: path.to_path_buf(),
         version,
@@ -491,13 +491,13 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     let decoded = catch_unwind(|| M::__decode(tag, payload))
-        .unwrap_or_else(|panic| Err(DecodeError::upcast(panic_message(panic))))
-        .map_err(|error| MiniStateError::undecodable(at.clone(), seq, tag, error))?;
+        .unwrap_or_else(|panic| Err(DecodeError::upcast(panic_message(panic))));
     match decoded {
-        Some(mutation) => apply(mutation, state, &mut Reply::discarded())
+        Ok(Some(mutation)) => apply(mutation, state, &mut Reply::discarded())
             .map_err(|message| handler_panicked(seq, tag, message)),
         // The operation was retired, and its records are to have no effect.
-        None => Ok(()),
+        Ok(None) => Ok(()),
+        Err(error) => Err(MiniStateError::undecodable(at.clone(), seq, tag, error)),
     }
 }
 
@@ -508,14 +508,26 @@ where
     M: Mutator<S> + DeserializeOwned,
 {
     let mut chain = Chain::parse(previous)?;
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', lines) {
-        let record = record::parse_record(&lines[start..end], chain)?;
+    let mut text = str::from_utf8(lines).ok()?;
+    let mut familiar = Familiar::default();
+    let mut next = None;
+    while !text.is_empty() {
+        let record = record::parse_record(text, chain, &mut familiar)?;
         for member in record.members() {
             let (tag, payload) = member?;
-            M::__decode(tag, payload).ok()?.into_iter().for_each(&mut each);
+            match M::__decode(tag, payload) {
+                Ok(Some(mutation)) => each(mutation),
+                Ok(None) => {}
+                Err(_) => return None,
+            }
         }
-        (chain, start) = (record.chain, end + 1);
+        // As replay does, which knows the first one.
+        if next.is_some_and(|next| record.head.seq != next) {
+            return None;
+        }
+        next = Some(record.head.seq + record.head.contents.mutations());
+        chain = record.chain;
+        text = text[record.bytes..].strip_prefix('\n')?;
     }
     Some(())
 }

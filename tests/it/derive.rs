@@ -112,7 +112,7 @@ fn written<M: Mutator<S> + Serialize, S>(mutation: &M) -> String {
 }
 
 fn read<M: Mutator<S> + DeserializeOwned, S>(tag: &str, version: u32, payload: &str) -> M {
-    M::__decode(Some((tag, version)), payload.as_bytes()).unwrap().unwrap()
+    M::__decode(Some((tag, version)), payload).unwrap().unwrap()
 }
 
 /// What comes back from the journal, bearing the tag that it was written with.

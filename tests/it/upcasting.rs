@@ -176,12 +176,12 @@ impl From<String> for Text {
 }
 
 fn read(tag: &str, version: u32, payload: &str) -> BankOp {
-    BankOp::__decode(Some((tag, version)), payload.as_bytes()).unwrap().unwrap()
+    BankOp::__decode(Some((tag, version)), payload).unwrap().unwrap()
 }
 
 /// Why the record is refused, each cause behind the one that it caused.
 fn refused(tag: &str, version: u32, payload: &str) -> String {
-    let error = BankOp::__decode(Some((tag, version)), payload.as_bytes()).unwrap_err();
+    let error = BankOp::__decode(Some((tag, version)), payload).unwrap_err();
     let mut causes = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -233,7 +233,7 @@ fn functions_take_the_place_of_from() {
 
 #[test]
 fn hop_that_fails_is_refused_with_its_own_error() {
-    let payload = br#"{"account":"ann"}"#;
+    let payload = r#"{"account":"ann"}"#;
     let error = BankOp::__decode(Some(("rename", 1)), payload).unwrap_err();
     let cause = error.source().unwrap().downcast_ref::<ParseIntError>();
     assert_eq!(cause, "ann".parse::<u32>().err().as_ref());
@@ -274,7 +274,7 @@ fn retired_operation_that_converts_no_more_is_refused() {
 #[test]
 fn dropped_operation_changes_nothing_in_the_versions_that_it_had() {
     for version in [2, 3] {
-        let read = BankOp::__decode(Some(("ping", version)), b"whatever").unwrap();
+        let read = BankOp::__decode(Some(("ping", version)), "whatever").unwrap();
         assert_eq!(read, None);
     }
     assert_eq!(refused("ping", 1, "null"), UNKNOWN);
@@ -312,7 +312,7 @@ fn unknown_tags_are_refused() {
 
 #[test]
 fn records_without_a_tag_are_refused() {
-    let error = BankOp::__decode(None, br#"{"Touch":{"account":"ann"}}"#).unwrap_err();
+    let error = BankOp::__decode(None, r#"{"Touch":{"account":"ann"}}"#).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the record names no operation, but this program's mutator is derived"

@@ -11,7 +11,7 @@ use crate::journal::{Lines, Names};
 use crate::mutation::{Mutator, Reply};
 use crate::record::Seq;
 use crate::recovery::{self, Progress};
-use crate::schema::DecodeError;
+use crate::schema::{self, DecodeError};
 use crate::storage::Storage;
 
 /// What an old journal holds.
@@ -217,11 +217,11 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     if M::__schema().operations.is_empty() {
-        return M::__decode(None, record);
+        return M::__decode(None, schema::text(record)?);
     }
     let old = |tag: &str| {
         let content = variant(record).map_or(&b"null"[..], |(_, content)| content);
-        M::__decode(Some((tag, OLD_VERSION)), content)
+        M::__decode(Some((tag, OLD_VERSION)), schema::text(content)?)
     };
     match serde_json::from_slice::<M>(record) {
         Ok(mutation) => match mutation.__tag() {

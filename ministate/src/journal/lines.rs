@@ -23,6 +23,22 @@ pub(crate) struct Lines {
     current: Option<usize>,
 }
 
+/// Where the current line is.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) position: &'a mut Position,
+    start: &'a mut usize,
+}
+
+impl Place<'_> {
+    /// Goes on to the next line, so many bytes behind.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.position.byte += bytes as u64;
+        self.position.line += 1;
+        *self.start += bytes;
+    }
+}
+
 impl Lines {
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Lines, MiniStateError> {
         let file = storage.open(path, Access::Read).map_err(MiniStateError::io("opening", path))?;
@@ -33,6 +49,7 @@ impl Lines {
 
     /// Where the current line is in the buffer; `None` where no newline ends it.
     pub(crate) fn peek(&mut self) -> Result<Option<Range<usize>>, MiniStateError> {
+        self.current = None;
         let mut searched = self.start;
         loop {
             if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..]) {
@@ -52,10 +69,26 @@ impl Lines {
     /// Goes on to the next line; the current one has been peeked at.
     pub(crate) fn advance(&mut self) {
         if let Some(end) = self.current.take() {
-            self.position.byte += (end + 1 - self.start) as u64;
-            self.position.line += 1;
-            self.start = end + 1;
+            let bytes = end + 1 - self.start;
+            Place { position: &mut self.position, start: &mut self.start }.advance(bytes);
         }
+    }
+
+    /// Of what was read, the current line and those behind it, as far as it is text; and where the
+    /// current line is.
+    pub(crate) fn text(&mut self) -> (&str, Place<'_>) {
+        let ahead = &self.buffer[self.start..];
+        let text = str::from_utf8(ahead).unwrap_or_else(|error| {
+            str::from_utf8(&ahead[..error.valid_up_to()]).expect("it is text up to there")
+        });
+        (text, Place { position: &mut self.position, start: &mut self.start })
+    }
+
+    /// Reads until the current line is there as a whole. False where nothing was left to be read.
+    pub(crate) fn read_line(&mut self) -> Result<bool, MiniStateError> {
+        let known = self.buffer.len() - self.start;
+        self.peek()?;
+        Ok(self.buffer.len() - self.start > known)
     }
 
     /// All from the current line on.

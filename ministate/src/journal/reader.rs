@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::continuity::Continuity;
 use super::header::{Header, SIGNATURE};
-use super::lines::Lines;
+use super::lines::{Lines, Place};
 use super::tail::{self, Verdict};
 use crate::error::{MiniStateError, Position};
-use crate::record::{self, Chain, Record, Seq};
+use crate::record::{self, Chain, Familiar, Record, Seq};
 use crate::storage::Storage;
 
 /// Receives each record in order, with its place in the file.
@@ -83,25 +83,15 @@ impl Segment {
             torn: None,
             stopped: false,
         };
-        while let Some(range) = self.lines.peek()? {
-            let line = &self.lines.buffer[range];
-            if let Some(record) = continue_with(line, after) {
-                end.unmarked = true;
-                if visit(&record, &self.lines.position)?.is_break() {
-                    end.stopped = true;
-                    return Ok(end);
-                }
-            } else if is_line(line, &record::mark(after.seq, after.chain)) {
-                end.mark = Some(self.lines.position.byte);
-                end.unmarked = false;
-            } else if is_line(line, &record::end(after.seq, after.chain)) {
-                end.sealed = true;
-                self.lines.advance();
-                break;
-            } else {
+        loop {
+            let (text, mut place) = self.lines.text();
+            if read_lines(text, &mut place, after, &mut end, visit)?.is_break() {
+                end.stopped = true;
+                return Ok(end);
+            }
+            if end.sealed || !self.lines.read_line()? {
                 break;
             }
-            self.lines.advance();
         }
         end.data_bytes = self.lines.position.byte;
         end.torn = self.judge_tail(&end, after, successor)?;
@@ -146,9 +136,52 @@ impl Segment {
     }
 }
 
-/// The line as the record that continues `after`, which it then does.
-fn continue_with<'a>(line: &'a [u8], after: &mut Continuity) -> Option<Record<'a>> {
-    let record = record::parse_record(line, after.chain)?;
+/// Reads lines up to the end of the segment, or to one that is not there as a whole or not sound.
+fn read_lines(
+    mut text: &str,
+    place: &mut Place<'_>,
+    after: &mut Continuity,
+    end: &mut SegmentEnd,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>, MiniStateError> {
+    let mut familiar = Familiar::default();
+    while !end.sealed {
+        let bytes = if let Some(record) = continue_with(text, after, &mut familiar) {
+            end.unmarked = true;
+            if visit(&record, place.position)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            record.bytes + 1
+        } else if let Some(bytes) = begins_with(text, &record::mark(after.seq, after.chain)) {
+            end.mark = Some(place.position.byte);
+            end.unmarked = false;
+            bytes
+        } else if let Some(bytes) = begins_with(text, &record::end(after.seq, after.chain)) {
+            end.sealed = true;
+            bytes
+        } else {
+            break;
+        };
+        text = &text[bytes..];
+        place.advance(bytes);
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+fn begins_with(text: &str, line: &[u8]) -> Option<usize> {
+    text.as_bytes().starts_with(line).then_some(line.len())
+}
+
+/// The line with which the text begins as the record that continues `after`, which it then does.
+fn continue_with<'a>(
+    text: &'a str,
+    after: &mut Continuity,
+    familiar: &mut Familiar,
+) -> Option<Record<'a>> {
+    let record = record::parse_record(text, after.chain, familiar)?;
+    if text.as_bytes().get(record.bytes) != Some(&b'\n') {
+        return None;
+    }
     let chain = record.chain;
     let head = &record.head;
     let last = after.seq.checked_add(head.contents.mutations())?;
@@ -157,8 +190,4 @@ fn continue_with<'a>(line: &'a [u8], after: &mut Continuity) -> Option<Record<'a
     }
     *after = Continuity { seq: last, batch: head.batch(), chain, record: chain };
     Some(record)
-}
-
-fn is_line(line: &[u8], expected: &[u8]) -> bool {
-    expected.strip_suffix(b"\n") == Some(line)
 }

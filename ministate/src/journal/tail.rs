@@ -9,7 +9,7 @@
 //! `docs/format.md` states the rules; the numbers below are its numbers.
 
 use super::continuity::Continuity;
-use crate::record::{self, Piece, Seq, begins_record, judge_piece};
+use crate::record::{self, Chain, Familiar, Piece, Seq, begins_record, judge_piece};
 
 /// Sectors are the units in which a disk writes; no disk has smaller ones.
 const SECTOR_BYTES: u64 = 512;
@@ -96,7 +96,7 @@ fn form_of(head: &[u8], rest: &[u8], after: &Continuity) -> Result<Form, &'stati
         Piece::Record(parsed) => {
             let right = parsed.seq == next
                 && [0, after.next_place()].contains(&parsed.place)
-                && record::parse_record(head, after.chain).is_some();
+                && is_record(head, after.chain);
             return if newline_is_lost && right { Ok(Form::Record) } else { Err(WHOLE_BUT_OTHER) };
         }
         Piece::Control => {
@@ -116,6 +116,14 @@ fn form_of(head: &[u8], rest: &[u8], after: &Continuity) -> Result<Form, &'stati
         (false, true) => Ok(Form::Control),
         (false, false) => Err("a line is not what was written"),
     }
+}
+
+/// Whether the line, without its newline, is the record after `previous`.
+fn is_record(line: &[u8], previous: Chain) -> bool {
+    str::from_utf8(line)
+        .ok()
+        .and_then(|line| record::parse_record(line, previous, &mut Familiar::default()))
+        .is_some_and(|record| record.bytes == line.len())
 }
 
 /// Why a piece further behind proves that the bytes before it had been synced.

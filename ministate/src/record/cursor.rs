@@ -1,6 +1,6 @@
 //! Reads the canonical bytes of a line, and tells bytes that ran out from bytes that are others.
 
-use super::Contents;
+use super::{Contents, OP, Tagged};
 
 /// Why a line stopped being what it should be: its bytes ran out, or are others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,21 +51,26 @@ impl<'a> Cursor<'a> {
     /// Reads a number in its one way of writing: no sign, no leading zero. Something follows it.
     #[inline(always)]
     pub(super) fn number(&mut self) -> Result<u64, Stop> {
-        let (mut number, mut digits) = (Some(0_u64), 0);
+        let (mut number, mut digits) = (0_u64, 0);
         while let Some(digit) = self.0.get(digits).map(|byte| byte.wrapping_sub(b'0'))
             && digit <= 9
         {
-            number = number.and_then(|number| number.checked_mul(10)?.checked_add(digit.into()));
+            number = number.wrapping_mul(10).wrapping_add(digit.into());
             digits += 1;
         }
         if digits > 1 && self.0[0] == b'0' {
             return Err(Stop::Mismatch);
         }
-        if digits == self.0.len() {
+        let (text, rest) = self.0.split_at(digits);
+        if rest.is_empty() {
             return Err(Stop::End);
         }
-        self.0 = &self.0[digits..];
-        number.filter(|_| digits > 0).ok_or(Stop::Mismatch)
+        self.0 = rest;
+        match digits {
+            0 => Err(Stop::Mismatch),
+            1..20 => Ok(number),
+            _ => long_number(text).ok_or(Stop::Mismatch),
+        }
     }
 
     pub(super) fn take(&mut self, bytes: u64) -> Result<&'a [u8], Stop> {
@@ -75,21 +80,17 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// Reads the name of an operation and its closing quote.
-    #[inline(always)]
-    fn name(&mut self) -> Result<&'a str, Stop> {
+    /// Reads the name of an operation and its closing quote, and says how long the name is.
+    fn name(&mut self) -> Result<usize, Stop> {
         let ends = |byte: &u8| !IS_OF_A_NAME[usize::from(*byte)];
-        let length = self.0.iter().position(ends).ok_or(Stop::End)?;
-        let (name, rest) = self.0.split_at(length);
-        self.0 = rest;
+        let bytes = self.0.iter().position(ends).ok_or(Stop::End)?;
+        self.0 = &self.0[bytes..];
         self.literal(b"\"")?;
-        str::from_utf8(name).map_err(|_| Stop::Mismatch)
+        Ok(bytes)
     }
 
-    /// Reads what stands between `"at":"` and `"len":`.
-    #[inline(always)]
-    pub(super) fn time_and_contents(&mut self) -> Result<Contents<'a>, Stop> {
-        self.time()?;
+    /// Reads what stands between the time stamp and `"len":`.
+    pub(super) fn contents(&mut self) -> Result<Contents, Stop> {
         if self.skip(br#""n":"#) {
             let mutations = self.number()?;
             if mutations == 0 {
@@ -107,32 +108,32 @@ impl<'a> Cursor<'a> {
     /// Reads a time stamp, its closing quote and a comma. Its value is for people, its form is
     /// fixed.
     #[inline(always)]
-    fn time(&mut self) -> Result<(), Stop> {
-        const FORM: &[u8; 26] = b"0000-00-00T00:00:00.000Z\",";
-        let fits = |byte: u8, form: u8| byte.wrapping_sub(form) <= if form == b'0' { 9 } else { 0 };
+    pub(super) fn time(&mut self) -> Result<(), Stop> {
         let Some((time, rest)) = self.0.split_first_chunk::<{ FORM.len() }>() else {
+            let fits =
+                |byte: u8, form: u8| byte.wrapping_sub(form) <= if form == b'0' { 9 } else { 0 };
             let begins = self.0.iter().zip(FORM).all(|(byte, form)| fits(*byte, *form));
             return Err(if begins { Stop::End } else { Stop::Mismatch });
         };
-        // Without a way out in between, all bytes are compared at once.
-        let all_fit =
-            time.iter().zip(FORM).fold(true, |all, (byte, form)| all & fits(*byte, *form));
+        let (words, _) = time.as_chunks::<8>();
+        let misfits = words.iter().zip(FORM.as_chunks::<8>().0).fold(0, |misfits, (word, form)| {
+            misfits | misfits_in(u64::from_le_bytes(*word), *form)
+        });
         self.0 = rest;
-        if all_fit { Ok(()) } else { Err(Stop::Mismatch) }
+        if misfits == 0 && time.ends_with(b"\",") { Ok(()) } else { Err(Stop::Mismatch) }
     }
 
     /// Reads `"op":"name","v":1,` where it stands.
-    #[inline(always)]
-    pub(super) fn tag(&mut self) -> Result<Option<(&'a str, u32)>, Stop> {
+    pub(super) fn tag(&mut self) -> Result<Option<Tagged>, Stop> {
         if self.0.starts_with(br#""l"#) {
             return Ok(None);
         }
-        self.literal(br#""op":""#)?;
-        let name = self.name()?;
+        self.literal(OP)?;
+        let name_bytes = self.name()?;
         self.literal(br#","v":"#)?;
         let version = u32::try_from(self.number()?).map_err(|_| Stop::Mismatch)?;
         self.literal(b",")?;
-        Ok(Some((name, version)))
+        Ok(Some(Tagged { name_bytes, version }))
     }
 
     /// Reads `"len":31,"d":`.
@@ -143,6 +144,26 @@ impl<'a> Cursor<'a> {
         self.literal(br#","d":"#)?;
         Ok(bytes)
     }
+}
+
+/// The number of so many digits that it may be too large.
+#[cold]
+fn long_number(digits: &[u8]) -> Option<u64> {
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A time stamp, with a 0 for any digit.
+const FORM: &[u8; 26] = b"0000-00-00T00:00:00.000Z\",";
+
+/// Not 0 where the bytes of a word are not the form's, all of them at once.
+#[inline(always)]
+fn misfits_in(word: u64, form: [u8; 8]) -> u64 {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    // What carries a byte that is more than 9 above a 0 of the form, or not the byte of the form,
+    // into its high bit.
+    let room = form.map(|form| if form == b'0' { 0x7f - 9 } else { 0x7f });
+    let above = word ^ u64::from_le_bytes(form);
+    (((above & !HIGH_BITS) + u64::from_le_bytes(room)) | above) & HIGH_BITS
 }
 
 /// By byte, whether the name of an operation may hold it.
@@ -180,6 +201,25 @@ mod tests {
     fn numbers_that_are_written_in_another_way_are_none() {
         for text in ["", "00", "01", "0123456", "+1", "-1", "18446744073709551616"] {
             assert_eq!(number(&format!("{text},\"at\":\"")), Err(Stop::Mismatch), "{text}");
+        }
+    }
+
+    #[test]
+    fn time_stamps_have_digits_where_the_form_has_a_0_and_else_its_bytes() {
+        let sound = *br#"2026-11-22T12:09:58.307Z","#;
+        assert_eq!(Cursor(&sound).time(), Ok(()));
+        for (place, form) in FORM.iter().enumerate() {
+            for byte in 0..=u8::MAX {
+                let mut other = sound;
+                other[place] = byte;
+                let fits = if *form == b'0' { byte.is_ascii_digit() } else { byte == *form };
+                let expected = if fits { Ok(()) } else { Err(Stop::Mismatch) };
+                assert_eq!(Cursor(&other).time(), expected, "{byte} at {place}");
+                let cut = if fits { Err(Stop::End) } else { Err(Stop::Mismatch) };
+                if place + 1 < sound.len() {
+                    assert_eq!(Cursor(&other[..=place]).time(), cut, "{byte} at {place}");
+                }
+            }
         }
     }
 

@@ -1,63 +1,21 @@
 //! The lines of a journal: their exact bytes, and back. Pure; `docs/format.md` is its specification.
 
+mod chain;
 mod cursor;
+mod familiar;
+mod members;
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::schema::Tag;
+pub(crate) use chain::Chain;
 use cursor::{Cursor, Stop};
+pub(crate) use familiar::Familiar;
+pub(crate) use members::Member;
 
 /// A position in history: 0 is the empty history, every mutation adds one.
 pub(crate) type Seq = u64;
-
-/// The checksum of the last record or header, which the next line's covers: a link of a chain.
-///
-/// CRC-32C (Castagnoli). A line that was altered, lost, repeated or moved breaks the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chain(u32);
-
-impl Chain {
-    /// What stands in place of a link before headers and head files, and as `prev` in the first.
-    pub(crate) const START: Chain = Chain(0);
-
-    /// The checksum of a line that follows `self`: over `self` in hexadecimal, then the line's
-    /// bytes up to its `,"crc":`.
-    #[inline]
-    pub(crate) fn link(self, line: &[u8]) -> Chain {
-        Chain(crc32c::crc32c_append(crc32c::crc32c(&self.hex()), line))
-    }
-
-    /// [`link`](Self::link) for bytes that come in pieces, of which `self` has the earlier ones.
-    pub(crate) fn extend(self, piece: &[u8]) -> Chain {
-        Chain(crc32c::crc32c_append(self.0, piece))
-    }
-
-    /// In hexadecimal: all digits at once, each in a byte of its own, the first in the lowest one.
-    #[inline]
-    pub(crate) fn hex(self) -> [u8; 8] {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let mut digits = u64::from(self.0.swap_bytes());
-        digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
-        digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
-        digits = (digits >> 4 | digits << 8) & (0x0f * ONES);
-        let letters = (digits + 6 * ONES) >> 4 & ONES;
-        (digits + u64::from(b'0') * ONES + u64::from(b'a' - b'9' - 1) * letters).to_le_bytes()
-    }
-
-    pub(crate) fn parse(hex: &[u8]) -> Option<Chain> {
-        let canonical = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-        if hex.len() != 8 || !hex.iter().all(canonical) {
-            return None;
-        }
-        u32::from_str_radix(str::from_utf8(hex).ok()?, 16).ok().map(Chain)
-    }
-}
-
-impl fmt::Display for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
 
 /// `,"crc":"9f3a11c2"}`, with which every line ends.
 pub(crate) const SUFFIX_BYTES: usize = 18;
@@ -192,15 +150,16 @@ fn control_line(kind: &str, seq: Seq, chain: Chain) -> Vec<u8> {
 
 /// The fields of a record before its payload.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Head<'a> {
+pub(crate) struct Head {
     pub(crate) seq: Seq,
     pub(crate) place: u64,
-    pub(crate) contents: Contents<'a>,
+    pub(crate) contents: Contents,
+    contents_start: usize,
     payload_bytes: u64,
     payload_start: usize,
 }
 
-impl Head<'_> {
+impl Head {
     /// The sequence number of the first mutation in the record's batch.
     pub(crate) fn batch(&self) -> Option<Seq> {
         self.seq.checked_sub(self.place)
@@ -211,21 +170,17 @@ impl Head<'_> {
         let rest = line.len().saturating_sub(self.payload_start);
         rest.checked_sub(SUFFIX_BYTES).is_some_and(|payload| payload as u64 == self.payload_bytes)
     }
-
-    fn payload<'line>(&self, line: &'line [u8]) -> &'line [u8] {
-        &line[self.payload_start..line.len() - SUFFIX_BYTES]
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contents<'a> {
+pub(crate) enum Contents {
     /// One mutation, with its tag where the mutator is derived.
-    One(Option<(&'a str, u32)>),
+    One(Option<Tagged>),
     /// So many mutations, all or nothing.
     Several(u64),
 }
 
-impl Contents<'_> {
+impl Contents {
     pub(crate) fn mutations(self) -> u64 {
         match self {
             Contents::One(_) => 1,
@@ -234,101 +189,88 @@ impl Contents<'_> {
     }
 }
 
+/// With what a tag begins; its name follows.
+const OP: &[u8; 6] = br#""op":""#;
+
+/// A tag at a place that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    name_bytes: usize,
+    version: u32,
+}
+
+impl Tagged {
+    /// The tag, which begins in the text at `start`.
+    #[inline]
+    fn tag(self, text: &str, start: usize) -> Option<(&str, u32)> {
+        let name = start + OP.len();
+        Some((text.get(name..name + self.name_bytes)?, self.version))
+    }
+}
+
 /// A record whose checksum has been verified.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    pub(crate) head: Head<'a>,
+    pub(crate) head: Head,
     /// Its checksum.
     pub(crate) chain: Chain,
-    payload: &'a [u8],
+    /// The length of its line, without the newline.
+    pub(crate) bytes: usize,
+    tag: Option<(&'a str, u32)>,
+    payload: &'a str,
 }
 
-/// One mutation of a record: its tag and its payload.
-pub(crate) type Member<'a> = (Option<(&'a str, u32)>, &'a [u8]);
-
-impl<'a> Record<'a> {
-    /// The mutations in order; `None` in place of one that is not written as it should be.
-    #[inline]
-    pub(crate) fn members(&self) -> impl Iterator<Item = Option<Member<'a>>> + use<'a> {
-        let mut members = match self.head.contents {
-            Contents::One(tag) => Members::One(Some((tag, self.payload))),
-            Contents::Several(count) => {
-                Members::Several { rest: Cursor(self.payload), count, next: 0 }
-            }
-        };
-        std::iter::from_fn(move || members.next())
-    }
-}
-
-enum Members<'a> {
-    One(Option<Member<'a>>),
-    Several { rest: Cursor<'a>, count: u64, next: u64 },
-}
-
-impl<'a> Members<'a> {
-    #[inline]
-    fn next(&mut self) -> Option<Option<Member<'a>>> {
-        match self {
-            Members::One(member) => member.take().map(Some),
-            Members::Several { next, count, .. } if next == count => None,
-            Members::Several { rest, count, next } => {
-                *next += 1;
-                let member = next_of_several(rest, *next == 1, next == count);
-                if member.is_err() {
-                    *next = *count;
-                }
-                Some(member.ok())
-            }
-        }
-    }
-}
-
-fn next_of_several<'a>(rest: &mut Cursor<'a>, first: bool, last: bool) -> Result<Member<'a>, Stop> {
-    rest.literal(if first { b"[{" } else { b",{" })?;
-    let tag = rest.tag()?;
-    let payload_bytes = rest.length()?;
-    let payload = rest.take(payload_bytes)?;
-    rest.literal(b"}")?;
-    if last {
-        rest.literal(b"]")?;
-        if !rest.0.is_empty() {
-            return Err(Stop::Mismatch);
-        }
-    }
-    Ok((tag, payload))
-}
-
-/// Reads a line without its newline that must be the record after `previous`, checksum included.
-#[inline]
-pub(crate) fn parse_record(line: &[u8], previous: Chain) -> Option<Record<'_>> {
-    let head = parse_head(line).ok()?;
-    if !head.agrees_with(line) {
-        return None;
-    }
-    let (covered, hex) = split_hex(line)?;
+/// Reads the record after `previous`, checksum included, with which `text` begins. What follows it
+/// there is not looked at: its `len` says where it ends.
+#[inline(always)]
+pub(crate) fn parse_record<'a>(
+    text: &'a str,
+    previous: Chain,
+    familiar: &mut Familiar,
+) -> Option<Record<'a>> {
+    let head = parse_head(text.as_bytes(), familiar).ok()?;
+    let end = head.payload_start.checked_add(usize::try_from(head.payload_bytes).ok()?)?;
+    let bytes = end.checked_add(SUFFIX_BYTES)?;
+    let (covered, hex) = split_hex(text.as_bytes().get(..bytes)?)?;
     let chain = previous.link(covered);
     // Digits are compared and not numbers: there is one way to write them.
-    if chain.hex() != *hex {
+    if chain.hex() != *hex || holds_newline(text.as_bytes(), head.payload_start..end) {
         return None;
     }
-    let payload = head.payload(line);
-    Some(Record { head, chain, payload })
+    let payload = text.get(head.payload_start..end)?;
+    let tag = match head.contents {
+        Contents::One(Some(tagged)) => Some(tagged.tag(text, head.contents_start)?),
+        Contents::One(None) | Contents::Several(_) => None,
+    };
+    Some(Record { head, chain, tag, payload, bytes })
+}
+
+/// Whether the payload there holds a newline, of which a line has but one, at its end.
+#[inline]
+fn holds_newline(line: &[u8], payload: Range<usize>) -> bool {
+    const BLOCK_BYTES: usize = 16;
+    // The last of the blocks reaches into the checksum, which holds none.
+    const _: () = assert!(BLOCK_BYTES <= SUFFIX_BYTES);
+    let (blocks, _) = line[payload.start..payload.end + BLOCK_BYTES - 1].as_chunks::<BLOCK_BYTES>();
+    blocks.iter().fold(false, |found, block| {
+        found | block.iter().fold(false, |found, byte| found | (*byte == b'\n'))
+    })
 }
 
 /// What a piece of a damaged or torn stretch looks like, wherever it came from.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
-    Record(Head<'a>),
+pub(crate) enum Piece {
+    Record(Head),
     Control,
     Nothing,
 }
 
 /// Judges a piece by its form alone: the line before it is not known, so neither is its checksum.
-pub(crate) fn judge_piece(line: &[u8]) -> Piece<'_> {
+pub(crate) fn judge_piece(line: &[u8]) -> Piece {
     if split_suffix(line).is_none() {
         return Piece::Nothing;
     }
-    if let Ok(head) = parse_head(line) {
+    if let Ok(head) = parse_head(line, &mut Familiar::default()) {
         return if head.agrees_with(line) { Piece::Record(head) } else { Piece::Nothing };
     }
     let mut rest = Cursor(line);
@@ -365,7 +307,8 @@ fn begins_head(rest: &mut Cursor<'_>, seq: Seq, place: u64) -> Result<u64, Stop>
     } else {
         rest.literal(first)?;
     }
-    rest.time_and_contents()?;
+    rest.time()?;
+    rest.contents()?;
     rest.length()
 }
 
@@ -387,7 +330,8 @@ fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-fn parse_head(line: &[u8]) -> Result<Head<'_>, Stop> {
+#[inline(always)]
+fn parse_head(line: &[u8], familiar: &mut Familiar) -> Result<Head, Stop> {
     let mut rest = Cursor(line);
     rest.literal(br#"{"seq":"#)?;
     let seq = rest.number()?;
@@ -397,36 +341,62 @@ fn parse_head(line: &[u8]) -> Result<Head<'_>, Stop> {
         place = rest.number()?;
         rest.literal(br#","at":""#)?;
     }
-    let contents = rest.time_and_contents()?;
+    rest.time()?;
+    let contents_start = line.len() - rest.0.len();
+    let contents = familiar.contents(&mut rest)?;
     let payload_bytes = rest.length()?;
     let payload_start = line.len() - rest.0.len();
-    Ok(Head { seq, place, contents, payload_bytes, payload_start })
+    Ok(Head { seq, place, contents, contents_start, payload_bytes, payload_start })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn checksum_of_a_line_of_any_length_is_that_of_the_digits_and_the_line() {
-        let bytes: Vec<u8> = (0..400).map(|place| place as u8 ^ 0x5a).collect();
-        let previous = Chain(0x9f3a_11c2);
-        for length in 0..bytes.len() {
-            let covered = [b"9f3a11c2", &bytes[..length]].concat();
-            assert_eq!(
-                previous.link(&bytes[..length]),
-                Chain(crc32c::crc32c(&covered)),
-                "{length}"
-            );
-        }
+    const TAG: Tag = Tag { name: "deposit", version: 1 };
+
+    fn line(payload: &[u8]) -> Vec<u8> {
+        let mut line = Vec::new();
+        let body = Body::one(Some(TAG), payload);
+        push_record(&mut line, Chain::START, 7, 0, "2026-11-22T12:00:01.000Z", &body);
+        line
+    }
+
+    fn is_record(text: &[u8]) -> bool {
+        let text = str::from_utf8(text).expect("it is text");
+        parse_record(text, Chain::START, &mut Familiar::default()).is_some()
     }
 
     #[test]
-    fn checksum_is_written_in_hexadecimal_and_read_back() {
-        for checksum in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a09_af90, u32::MAX] {
-            let hex = Chain(checksum).hex();
-            assert_eq!(hex, *format!("{checksum:08x}").as_bytes());
-            assert_eq!(Chain::parse(&hex), Some(Chain(checksum)));
+    fn record_is_read_from_the_front_of_a_longer_text() {
+        let line = line(br#"{"cents":5}"#);
+        let text = [line.clone(), line.clone()].concat();
+        let text = str::from_utf8(&text).expect("it is text");
+        let mut familiar = Familiar::default();
+        let record = parse_record(text, Chain::START, &mut familiar).expect("it is a record");
+        assert_eq!(record.bytes, line.len() - 1);
+        let members: Vec<_> = record.members().collect();
+        assert_eq!(members, [Some((Some(("deposit", 1)), r#"{"cents":5}"#))]);
+    }
+
+    #[test]
+    fn record_that_is_cut_anywhere_is_none() {
+        let line = line(br#"{"cents":5}"#);
+        for bytes in 0..line.len() - 1 {
+            assert!(!is_record(&line[..bytes]), "{bytes}");
+        }
+        assert!(is_record(&line[..line.len() - 1]));
+    }
+
+    #[test]
+    fn record_whose_payload_holds_a_newline_is_none_though_its_checksum_is_right() {
+        for length in 2..70 {
+            for place in 0..length {
+                let mut payload = vec![b' '; length];
+                assert!(is_record(&line(&payload)));
+                payload[place] = b'\n';
+                assert!(!is_record(&line(&payload)), "{place} of {length}");
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ pub trait Data: Sized {
     /// `Serialize`
     fn encode_variant(&self, payload: &mut Vec<u8>) -> Result<(), Error>;
     /// `Deserialize`
-    fn decode_variant(index: u32, payload: &[u8]) -> Result<Self, DecodeError>;
+    fn decode_variant(index: u32, payload: &str) -> Result<Option<Self>, DecodeError>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -33,7 +33,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Data for T {
         dispatch::encode_variant(self, payload)
     }
 
-    fn decode_variant(index: u32, payload: &[u8]) -> Result<Self, DecodeError> {
+    fn decode_variant(index: u32, payload: &str) -> Result<Option<Self>, DecodeError> {
         dispatch::decode_variant(index, payload)
     }
 }

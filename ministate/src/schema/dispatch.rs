@@ -27,16 +27,18 @@ pub(super) fn encode_variant<M: Serialize>(
     mutation.serialize(VariantContent(&mut serde_json::Serializer::new(payload)))
 }
 
-/// Reads the content of the variant at `index`, counted in the order of declaration.
+/// Reads the content of the variant at `index`, counted in the order of declaration. As `__decode`
+/// returns it: an operation may be large, and every wrapping moves it.
 #[inline]
 pub(super) fn decode_variant<M: DeserializeOwned>(
     index: u32,
-    payload: &[u8],
-) -> Result<M, DecodeError> {
-    let mut content = serde_json::Deserializer::from_str(text(payload)?);
+    payload: &str,
+) -> Result<Option<M>, DecodeError> {
+    // Of a text the reader need not ask for each string in it whether it is one.
+    let mut content = serde_json::Deserializer::from_str(payload);
     let mutation = variant_of(index, &mut content)?;
     content.end()?;
-    Ok(mutation)
+    Ok(Some(mutation))
 }
 
 /// The variant at `index`, with the content that `content` gives.
@@ -49,13 +51,13 @@ where
 }
 
 /// Reads the payload of an old version, or of an operation that the enum no longer has.
-pub fn decode_content<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
-    Ok(serde_json::from_str(text(payload)?)?)
+pub fn decode_content<T: DeserializeOwned>(payload: &str) -> Result<T, DecodeError> {
+    Ok(serde_json::from_str(payload)?)
 }
 
-/// Of a text the reader need not ask for each string in it whether it is one.
-fn text(payload: &[u8]) -> Result<&str, Error> {
-    str::from_utf8(payload).map_err(de::Error::custom)
+/// The bytes as the text that JSON is.
+pub(crate) fn text(json: &[u8]) -> Result<&str, DecodeError> {
+    Ok(str::from_utf8(json).map_err(<Error as de::Error>::custom)?)
 }
 
 const NOT_EXTERNALLY_TAGGED: &str =

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 pub use bounds::{Data, IntoOutput, NoOutput, no_output};
 pub use dispatch::decode_content;
-pub(crate) use dispatch::variant_of;
+pub(crate) use dispatch::{text, variant_of};
 pub use upcast::{Upcast, Upcasted, try_upcasted, upcasted};
 
 /// The name and version that an operation bears in the journal.
@@ -146,7 +146,7 @@ impl Error for DecodeError {
 /// Decodes the payload of a mutator that is written by hand.
 pub(crate) fn decode_untagged<M: DeserializeOwned>(
     tag: Option<(&str, u32)>,
-    payload: &[u8],
+    payload: &str,
 ) -> Result<M, DecodeError> {
     match tag {
         Some(_) => Err(DecodeError(Cause::Tagged)),

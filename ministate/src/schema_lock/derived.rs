@@ -50,15 +50,15 @@ where
         let json = json.to_string();
         unless_it_panics(|| {
             if version == M::__schema().state {
-                schema::decode_content(json.as_bytes())
+                schema::decode_content(&json)
             } else {
-                M::__decode_old_state(version, json.as_bytes())
+                M::__decode_old_state(version, &json)
             }
         })
     }
 
     fn mutation(&self, name: &str, version: u32, json: &Json) -> Result<Option<M>, Unread> {
-        unless_it_panics(|| M::__decode(Some((name, version)), json.to_string().as_bytes()))
+        unless_it_panics(|| M::__decode(Some((name, version)), &json.to_string()))
     }
 
     fn interrogate_current(

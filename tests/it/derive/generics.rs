@@ -121,7 +121,7 @@ fn old_versions_may_be_generic() {
         Put { value: T },
     }
 
-    let read = PutOp::<u8>::__decode(Some(("put", 1)), b"7").unwrap();
+    let read = PutOp::<u8>::__decode(Some(("put", 1)), "7").unwrap();
     assert_eq!(read, Some(PutOp::Put { value: 7 }));
 }
 
