@@ -34,8 +34,8 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const RECOVERS: &str = "MINISTATE_BENCHES_RECOVERS";
 
 pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
-    // Not a divisor of all records: half of such a stretch stays behind the last snapshot.
-    let every = SnapshotEvery::Mutations((settings.records / 199 * 2).max(1));
+    // No divisor of all records, so that there is something behind the last snapshot.
+    let every = SnapshotEvery::Mutations((settings.records / 95 / BATCH * BATCH).max(1));
     let (bounded, whole) = (place.fresh()?, place.fresh()?);
     let most = write(&bounded, settings.records, Some(every))?;
     write(&whole, settings.records, None)?;

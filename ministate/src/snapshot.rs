@@ -44,6 +44,10 @@ pub(crate) struct Snapshot {
 /// More than any header has.
 const HEADER_BYTES_MAX: u64 = 64 * 1024;
 
+/// How much is written between two syncs. A sync of the journal, for which writers wait, would
+/// otherwise come behind all of the snapshot in the queue of the disk.
+const SYNC_BYTES: usize = 4 << 20;
+
 /// How much of the state is gathered before it is written.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -90,7 +94,8 @@ fn write_file(
     let position = line.len() as u64;
     file.write_at(&line, 0)?;
     let checksum = Chain::START.extend(&chain.hex());
-    let mut out = Out { file: &*file, position, gathered: Vec::new(), checksum, state_bytes: 0 };
+    let (gathered, unsynced) = (Vec::new(), 0);
+    let mut out = Out { file: &*file, position, gathered, unsynced, checksum, state_bytes: 0 };
     write(&mut out)?;
     let bytes = out.state_bytes;
     out.flush()?;
@@ -107,6 +112,8 @@ struct Out<'a> {
     file: &'a dyn StorageFile,
     position: u64,
     gathered: Vec<u8>,
+    /// How many bytes were written since the last sync.
+    unsynced: usize,
     checksum: Chain,
     state_bytes: u64,
 }
@@ -129,7 +136,12 @@ impl Write for Out<'_> {
         self.file.write_at(&self.gathered, self.position)?;
         self.checksum = self.checksum.extend(&self.gathered);
         self.position += self.gathered.len() as u64;
+        self.unsynced += self.gathered.len();
         self.gathered.clear();
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.unsynced = 0;
+        }
         Ok(())
     }
 }

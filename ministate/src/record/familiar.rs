@@ -28,6 +28,10 @@ impl Familiar {
     /// Reads what stands between the time stamp and the length, as [`Cursor::contents`] does.
     #[inline(always)]
     pub(super) fn contents(&mut self, rest: &mut Cursor<'_>) -> Result<Contents, Stop> {
+        // Mutators that are written by hand give their records no name.
+        if rest.0.starts_with(br#""l"#) {
+            return rest.contents();
+        }
         let operation = &mut self.0[place_of(rest.0)];
         match rest.0.first_chunk() {
             Some(bytes) if operation.begins(bytes) => {

@@ -1,0 +1,452 @@
+//! `StateManager`: the state in memory, and the only way to change it.
+
+mod files;
+mod opening;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::commit::{Change, Core, Done, Mutations, Work, ground};
+use crate::error::{MiniStateError, Refusal};
+use crate::fidelity::{self, Encoded, Fidelity};
+use crate::mutation::{Accepts, Mutator, Operation, Reply};
+use crate::options::Options;
+use crate::record::Body;
+use crate::recovery::Recovery;
+use crate::upkeep::Upkeep;
+
+/// A state in memory whose every change is in a journal on disk.
+///
+/// ```
+/// use ministate::{Mutator, StateManager};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Clone, Serialize, Deserialize)]
+/// struct Counter { value: u32 }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Inc { by: u32 }
+///
+/// impl Mutator<Counter> for Inc {
+///     fn apply(&self, state: &mut Counter) {
+///         state.value += self.by;
+///     }
+/// }
+///
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let tmp = tempfile::tempdir()?;
+///     let dir = tmp.path();
+///
+///     let mgr = StateManager::open(dir, "counter.wal.jsonl").await?;
+///     mgr.apply(Inc { by: 10 }).await?;
+///     assert_eq!(mgr.snapshot().await.value, 10);
+///     Ok(())
+/// }
+/// ```
+///
+/// Share it as an `Arc<StateManager<S, M>>` among tasks and threads: the more of them change the
+/// state at the same time, the more mutations one sync of the disk makes durable (group commit).
+///
+/// Every call works on a multi-threaded and on a current-thread Tokio runtime, and the `blocking_`
+/// twins without one. On another executor the asynchronous calls work as well, and block its
+/// thread while the disk works. No thread and no task outlives the calls that need it.
+///
+/// # Dropping
+///
+/// Dropping the manager releases the journal, without a word about errors: what was acknowledged
+/// is on the disk already. It waits for what was handed over by calls that were dropped.
+/// [`close`](Self::close) also leaves the journal marked and trimmed.
+pub struct StateManager<S, M> {
+    core: Arc<Core<S, M>>,
+    upkeep: Arc<Upkeep>,
+    fidelity: Fidelity,
+    record_bytes_max: u64,
+    recovery: Recovery,
+    state_dir: PathBuf,
+    journal_path: PathBuf,
+}
+
+/// What an executed operation returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied<T> {
+    /// The operation's sequence number.
+    pub seq: u64,
+    /// What its handler returned.
+    pub output: T,
+}
+
+/// How far a journal is ahead of its newest snapshot, from [`StateManager::journal_status`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct JournalStatus {
+    /// The last mutation.
+    pub sequence: u64,
+    /// The last mutation in the newest snapshot that this manager made or began with.
+    pub snapshot: u64,
+    /// Why the last snapshot of [`Options::snapshot_every`], or the compaction behind it, failed;
+    /// `None` where it did not.
+    pub snapshot_failure: Option<MiniStateError>,
+}
+
+impl<S, M> StateManager<S, M> {
+    /// Lends the current state to `reader`, without cloning it.
+    ///
+    /// The state holds every mutation through [`sequence`](Self::sequence), all of them durable.
+    /// Readers never wait for the disk or for each other, but for a writer while it applies at most
+    /// 64 records. (Once only, after a handler panicked, they wait until the state before it is
+    /// built again from the journal.) Writers wait for readers: be short, and do not call this
+    /// manager from within `reader`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a handler panicked before and the state without its half-done work could not be
+    /// built again from the journal.
+    pub fn read<R>(&self, reader: impl FnOnce(&S) -> R) -> R {
+        self.core.read(reader)
+    }
+
+    /// A clone of the current state.
+    ///
+    /// Does not write anything, whatever its name suggests. Takes as long as the clone does, and
+    /// writers wait for it: for a part of a large state use [`read`](Self::read).
+    ///
+    /// # Panics
+    ///
+    /// As [`read`](Self::read).
+    pub async fn snapshot(&self) -> S
+    where
+        S: Clone,
+    {
+        self.read(S::clone)
+    }
+
+    /// The sequence number of the last mutation that is durable and visible to readers: 0 for a
+    /// journal without mutations, one more with each.
+    pub fn sequence(&self) -> u64 {
+        self.core.seq()
+    }
+
+    /// The journal's active segment: `cat`, `grep` and `jq` work on it at any time. Sealed
+    /// segments and the other files of the journal stand beside it and share its name's beginning.
+    pub fn journal_path(&self) -> &Path {
+        &self.journal_path
+    }
+
+    /// The directory that the journal was opened in.
+    pub fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// How far the journal is ahead of the newest snapshot. Does not look at the disk.
+    pub fn journal_status(&self) -> JournalStatus {
+        let newest = self.upkeep.newest();
+        let (snapshot, snapshot_failure) = (newest.seq, newest.failure.clone());
+        JournalStatus { sequence: self.sequence(), snapshot, snapshot_failure }
+    }
+
+    /// What opening the journal found and did.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The files that recovery needs, in the order in which a tool should copy them: the head file,
+    /// the snapshots, the sealed segments, the active one. Reads the directory, so it blocks
+    /// briefly.
+    ///
+    /// While nobody writes, a copy of them is a backup. While somebody does, a copy that a tool makes
+    /// can fail, since compaction puts files away, and it can be useless: a segment that was sealed
+    /// after its turn is not in it under its new name, and of the active one batches may be there
+    /// whose predecessors are not. `open` refuses such a copy, so look whether
+    /// [`read_only`](Options::read_only) opens it, and otherwise copy again.
+    /// [`backup`](Self::backup) has none of these troubles.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniStateError::Io).
+    pub fn necessary_files(&self) -> Result<Vec<PathBuf>, MiniStateError> {
+        self.upkeep.necessary_files()
+    }
+}
+
+impl<S, M> StateManager<S, M>
+where
+    S: Default + Serialize + DeserializeOwned + Send + Sync + 'static,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Opens the journal `journal_file` in `state_dir` and recovers the state; creates what is not
+    /// there.
+    ///
+    /// The first opening makes `S::default()` the snapshot at sequence number 0: changing the default
+    /// later does not change history. Each later one begins with the newest sound snapshot, and
+    /// applies the mutations behind it in order. What a crash left of mutations that were never acknowledged is cut off, kept aside
+    /// and reported in [`recovery`](Self::recovery).
+    ///
+    /// A directory that ministate 0.1 wrote is taken over: the mutations in its journal are applied,
+    /// behind the newest of its snapshots, and the next one has the next number. A derived enum
+    /// reads the old records as version 1 of its operations. The old files stay as they are, under
+    /// names that begin with `app.wal.from-0.1.` for the journal `app.wal.jsonl`;
+    /// [`recovery`](Self::recovery) lists them. Stop the old program first: it takes no lock.
+    ///
+    /// Takes as long as the journal behind the snapshot is large, on the runtime's pool for blocking work. Dropping
+    /// the future lets the work finish there, and then releases the journal.
+    ///
+    /// # Errors
+    ///
+    /// An opening that is refused for what it reads has changed nothing, but for the directory and
+    /// the lock file, which it creates.
+    ///
+    /// - [`Locked`](MiniStateError::Locked): another manager has the journal open.
+    /// - [`Foreign`](MiniStateError::Foreign), [`NewerFormat`](MiniStateError::NewerFormat),
+    ///   [`BadName`](MiniStateError::BadName): this is not a journal for this program.
+    /// - [`Corrupt`](MiniStateError::Corrupt), [`Missing`](MiniStateError::Missing),
+    ///   [`LostTail`](MiniStateError::LostTail): bytes that were synced are not what they were.
+    /// - [`UnknownOperations`](MiniStateError::UnknownOperations): a newer program wrote it.
+    /// - [`Undecodable`](MiniStateError::Undecodable): a record is sound, and this program has no
+    ///   such operation.
+    /// - [`HandlerPanicked`](MiniStateError::HandlerPanicked): a handler panicked at a record.
+    /// - [`NoSnapshot`](MiniStateError::NoSnapshot): no snapshot is sound and old enough to begin with.
+    /// - [`Refused`](MiniStateError::Refused): JSON cannot say the default state.
+    /// - [`Io`](MiniStateError::Io): the system refused to read or write.
+    pub async fn open(
+        state_dir: impl AsRef<Path>,
+        journal_file: impl AsRef<Path>,
+    ) -> Result<Self, MiniStateError> {
+        Options::new().open(state_dir, journal_file).await
+    }
+}
+
+impl<S, M> StateManager<S, M>
+where
+    S: Send + Sync + 'static,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Journals the mutation, and applies it once it is on stable storage. Returns its sequence
+    /// number.
+    ///
+    /// `Ok` means both: the record survives a power loss, and readers see its effect.
+    ///
+    /// # Where it blocks
+    ///
+    /// On a multi-threaded Tokio runtime the calling task may be the one that syncs the batch. Its
+    /// thread hands its other tasks over first; but other futures of the *same* task, such as a
+    /// timeout around this call, or what is joined or selected with it, wait until the disk has
+    /// answered. Spawn the call where that matters. On a current-thread runtime the disk work runs
+    /// on the pool for blocking work, of which it needs a thread.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future before its mutation was handed over to be written means that nothing
+    /// happened. Dropping it later lets the mutation complete without its caller. There is no
+    /// third outcome, and the journal and the state agree in both.
+    ///
+    /// # Errors
+    ///
+    /// - [`Refused`](MiniStateError::Refused), [`Closed`](MiniStateError::Closed),
+    ///   [`Poisoned`](MiniStateError::Poisoned): nothing was written.
+    /// - [`NotWritten`](MiniStateError::NotWritten): the write failed, was undone, and poisoned
+    ///   the manager.
+    /// - [`OutcomeUnknown`](MiniStateError::OutcomeUnknown): the sync failed and poisoned the
+    ///   manager; reopening tells whether the mutation is there.
+    /// - [`HandlerPanicked`](MiniStateError::HandlerPanicked): the mutation is in the journal, its
+    ///   handler panicked, and the manager is poisoned. Readers have the state before it.
+    pub async fn apply(&self, mutation: M) -> Result<u64, MiniStateError> {
+        let change = self.change(mutation, Reply::discarded())?;
+        Ok(self.submit(change).await?.seq)
+    }
+
+    /// [`apply`](Self::apply) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn blocking_apply(&self, mutation: M) -> Result<u64, MiniStateError> {
+        let change = self.change(mutation, Reply::discarded())?;
+        Ok(self.submit_blocking(change)?.seq)
+    }
+
+    /// Applies all mutations or none: they share one line of the journal, and no reader sees some
+    /// of them without the others. Returns their sequence numbers, which are consecutive.
+    ///
+    /// An empty batch writes nothing and returns an empty range.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply). An `Err` is the answer for all mutations of the batch.
+    pub async fn apply_batch(
+        &self,
+        mutations: impl IntoIterator<Item = M>,
+    ) -> Result<RangeInclusive<u64>, MiniStateError> {
+        match self.batch(mutations)? {
+            Some(change) => {
+                let mutations = change.body.mutations;
+                Ok(range(self.submit(change).await?.seq, mutations))
+            }
+            None => Ok(range(self.sequence(), 0)),
+        }
+    }
+
+    /// [`apply_batch`](Self::apply_batch) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_batch`](Self::apply_batch).
+    pub fn blocking_apply_batch(
+        &self,
+        mutations: impl IntoIterator<Item = M>,
+    ) -> Result<RangeInclusive<u64>, MiniStateError> {
+        match self.batch(mutations)? {
+            Some(change) => {
+                let mutations = change.body.mutations;
+                Ok(range(self.submit_blocking(change)?.seq, mutations))
+            }
+            None => Ok(range(self.sequence(), 0)),
+        }
+    }
+
+    /// Journals the operation, executes it once it is on stable storage, and returns what its
+    /// handler returned.
+    ///
+    /// A rejection is an outcome: where the handler returns an `Err`, the operation is in the
+    /// journal all the same, and is rejected again at every replay. To leave no trace of a
+    /// hopeless operation, look with [`read`](Self::read) first.
+    ///
+    /// `M` is an enum with `#[derive(Mutations)]`; the operation is the payload of one of its
+    /// newtype variants, or, with `#[mutations(output = ..)]`, the enum itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply). What the handler returns is in [`Applied::output`].
+    pub async fn execute<O>(&self, operation: O) -> Result<Applied<O::Output>, MiniStateError>
+    where
+        O: Operation<S, Output: Send + 'static>,
+        M: Accepts<O>,
+    {
+        let change = self.change(M::from(operation), Reply::wanted::<O::Output>())?;
+        Ok(applied(self.submit(change).await?))
+    }
+
+    /// [`execute`](Self::execute) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn blocking_execute<O>(&self, operation: O) -> Result<Applied<O::Output>, MiniStateError>
+    where
+        O: Operation<S, Output: Send + 'static>,
+        M: Accepts<O>,
+    {
+        let change = self.change(M::from(operation), Reply::wanted::<O::Output>())?;
+        Ok(applied(self.submit_blocking(change)?))
+    }
+
+    /// Ends the journal: completes what was handed over, marks it as synced, trims the file, and
+    /// releases the lock. Later writes are refused as [`Closed`](MiniStateError::Closed); reads
+    /// work on. Closing again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// - [`Poisoned`](MiniStateError::Poisoned): the manager was poisoned; the lock is released.
+    /// - [`Io`](MiniStateError::Io): the mark could not be written. All that was acknowledged is
+    ///   durable none the less, and the lock is released.
+    pub async fn close(&self) -> Result<(), MiniStateError> {
+        self.core.submit(Work::Close).await.map(drop)
+    }
+
+    /// [`close`](Self::close) for callers without a runtime: blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    pub fn blocking_close(&self) -> Result<(), MiniStateError> {
+        self.core.submit_blocking(Work::Close).map(drop)
+    }
+
+    async fn submit(&self, change: Change<M>) -> Result<Done, MiniStateError> {
+        let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
+        let done = self.core.submit(Work::Apply(change)).await?;
+        if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
+            let sealed = self.core.submit(Work::Seal).await;
+            ground::run(move || turn.complete(sealed.map(|sealed| sealed.seq))).await;
+        }
+        Ok(done)
+    }
+
+    fn submit_blocking(&self, change: Change<M>) -> Result<Done, MiniStateError> {
+        let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
+        let done = self.core.submit_blocking(Work::Apply(change))?;
+        if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
+            let sealed = self.core.submit_blocking(Work::Seal);
+            turn.complete(sealed.map(|sealed| sealed.seq));
+        }
+        Ok(done)
+    }
+
+    fn change(&self, mutation: M, reply: Reply) -> Result<Change<M>, MiniStateError> {
+        let Encoded { mutation, tag, payload } = self.encode(mutation)?;
+        let body = self.limit(Body::one(tag, &payload))?;
+        Ok(Change { body, mutations: Mutations::One(tag, mutation), reply })
+    }
+
+    fn batch(
+        &self,
+        mutations: impl IntoIterator<Item = M>,
+    ) -> Result<Option<Change<M>>, MiniStateError> {
+        let encoded: Vec<Encoded<M>> = mutations
+            .into_iter()
+            .map(|mutation| self.encode(mutation))
+            .collect::<Result<_, _>>()?;
+        if encoded.is_empty() {
+            return Ok(None);
+        }
+        let members = encoded.iter().map(|encoded| (encoded.tag, encoded.payload.as_slice()));
+        let body = self.limit(Body::several(members))?;
+        let mutations = encoded.into_iter().map(|encoded| (encoded.tag, encoded.mutation));
+        let mutations = Mutations::Several(mutations.collect());
+        Ok(Some(Change { body, mutations, reply: Reply::discarded() }))
+    }
+
+    fn encode(&self, mutation: M) -> Result<Encoded<M>, MiniStateError> {
+        fidelity::encode::<S, M>(mutation, self.fidelity)
+            .map_err(|reason| MiniStateError::Refused { reason })
+    }
+
+    fn limit(&self, body: Body) -> Result<Body, MiniStateError> {
+        let (bytes, limit) = (body.len() as u64, self.record_bytes_max);
+        if bytes > limit {
+            return Err(MiniStateError::Refused { reason: Refusal::TooLarge { bytes, limit } });
+        }
+        Ok(body)
+    }
+}
+
+fn range(last: u64, mutations: u64) -> RangeInclusive<u64> {
+    last + 1 - mutations..=last
+}
+
+fn applied<T: 'static>(done: Done) -> Applied<T> {
+    let Done { seq, output } = done;
+    let output = output.and_then(|output| output.downcast().ok());
+    Applied { seq, output: *output.expect("the derive's `Accepts` pairs operation and handler") }
+}
+
+impl<S, M> Drop for StateManager<S, M> {
+    fn drop(&mut self) {
+        self.core.release();
+    }
+}
+
+impl<S, M> fmt::Debug for StateManager<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateManager")
+            .field("journal_path", &self.journal_path)
+            .field("sequence", &self.sequence())
+            .finish_non_exhaustive()
+    }
+}
