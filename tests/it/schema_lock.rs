@@ -984,3 +984,33 @@ fn types_that_hold_themselves_in_any_way_can_be_asked() {
     assert_eq!(from_to!(Wrapped<Wrapped<u8>> => Wrapped<Wrapped<u8>>), "");
     assert_eq!(from_to!(Odd => Odd), "");
 }
+
+#[test]
+fn a_web_of_types_has_as_many_lines_as_types() {
+    macro_rules! web {
+        ($($name:ident: $first:ident $second:ident $third:ident;)*) => {
+            $(#[derive(Debug, Clone, Serialize, Deserialize)]
+            enum $name {
+                Leaf(u8),
+                First(Box<$first>, Box<$second>),
+                Second { of: Vec<$third>, or: Option<Box<$first>> },
+                Third(Box<$second>, Box<$third>, Box<$name>),
+            })*
+        };
+    }
+    web! {
+        A: B C D; B: C D E; C: D E F; D: E F G; E: F G H; F: G H A; G: H A B; H: A B C;
+    }
+    macro_rules! deep {
+        ($($name:ident: $of:ty;)*) => {
+            $(#[derive(Debug, Clone, Serialize, Deserialize)]
+            struct $name {
+                one: $of,
+                other: Vec<$of>,
+            })*
+        };
+    }
+    deep! { D1: A; D2: D1; D3: D2; D4: D3; }
+    assert_eq!(from_to!(A => A), "");
+    assert_eq!(from_to!(D4 => D4), "");
+}
