@@ -153,9 +153,9 @@ where
     }
 
     /// Puts away what recovery no longer needs: keeps the newest
-    /// [`snapshots_kept`](Options::snapshots_kept) snapshots and all of the journal behind the
+    /// [`snapshots_kept`](crate::Options::snapshots_kept) snapshots and all of the journal behind the
     /// oldest of them, and moves the rest to the archive, or removes it
-    /// ([`disposal`](Options::disposal)). Each kept snapshot is read back first.
+    /// ([`disposal`](crate::Options::disposal)). Each kept snapshot is read back first.
     ///
     /// This is the compaction of replicated logs (a prefix goes), not that of key-value stores.
     ///
@@ -213,7 +213,7 @@ where
     ///
     /// `to` is created where it is not there. What a failure or a crash leaves in it does not open:
     /// remove it. The files are not read, but for the last segment: that
-    /// [`read_only`](Options::read_only) opens the copy shows that it can be recovered.
+    /// [`read_only`](crate::Options::read_only) opens the copy shows that it can be recovered.
     ///
     /// Dropping the future lets a backup that was begun complete.
     ///
