@@ -1014,3 +1014,17 @@ fn a_web_of_types_has_as_many_lines_as_types() {
     assert_eq!(from_to!(A => A), "");
     assert_eq!(from_to!(D4 => D4), "");
 }
+
+#[test]
+fn a_sample_that_is_given_after_a_release_is_to_be_accepted() {
+    release!(one {} { #[mutation(apply = ignore, sample(r#"{"shape":{"kind":"point"}}"#))]
+        Draw { shape: Shape } });
+    release!(two {} { #[mutation(
+        apply = ignore,
+        sample(r#"{"shape":{"kind":"point"}}"#, r#"{"shape":{"kind":"circle","radius":2}}"#),
+    )]
+        Draw { shape: Shape } });
+    let lock = released::<one::Op>("");
+    says(&checked::<two::Op>(&lock), &[r#"+ {"op":"draw","v":1,"d":{"shape":{"kind":"circle""#]);
+    assert_eq!(checked::<two::Op>(&accepted::<two::Op>(&lock)), "");
+}
