@@ -26,9 +26,14 @@ examples:
 kill rounds="500":
     MINISTATE_KILL_ROUNDS={{rounds}} cargo test --release -p ministate-tests -- survive_kill --nocapture
 
-# Long: power cuts and failing calls at every moment of so many small histories.
-crash histories="2000000":
-    MINISTATE_CRASH_HISTORIES={{histories}} cargo test --release -p ministate-tests -- power_cuts --nocapture
+# Long: so many disks that a crash can leave, and every byte of small journals with every value.
+crash states="20000000":
+    cargo run --release -p ministate-proof -- crashes {{states}}
+    cargo run --release -p ministate-proof -- damages bytes
+
+# Long: so many random histories, interrupted by power cuts and failing calls three times each.
+histories count="2000000":
+    MINISTATE_CRASH_HISTORIES={{count}} cargo test --release -p ministate-tests -- power_cuts --nocapture
 
 # Long: so many histories that three versions of a schema write in turn.
 schema histories="100000":

@@ -113,6 +113,8 @@ mod schema;
 mod json;
 mod error;
 pub mod storage;
+#[cfg_attr(not(feature = "planted-bugs"), expect(dead_code, reason = "nobody plants any"))]
+mod planted;
 
 pub use backup::Backup;
 pub use compaction::{Compaction, Disposal};
@@ -187,6 +189,8 @@ pub mod _documentation {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::mutation::{Reply, execute};
+    #[cfg(feature = "planted-bugs")]
+    pub use crate::planted::{Bug, planted_now, with_bug};
     pub use crate::recovery::decode_records;
     pub use crate::schema::{
         Data, DecodeError, IntoOutput, NoOutput, Readable, Schema, Tag, Upcast, Upcasted,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{MiniStateError, Position};
 use crate::journal::{self, Names, Start};
+use crate::planted::{Bug, planted};
 use crate::record::{self, Chain, Seq};
 use crate::schema::Schema;
 use crate::storage::{self, Access, Storage, StorageFile};
@@ -103,7 +104,9 @@ fn write_file(
     let checksum = out.checksum.extend(&last);
     last.extend_from_slice(format!(",\"crc\":\"{checksum}\"}}\n").as_bytes());
     out.file.write_at(&last, out.position)?;
-    out.file.sync()?;
+    if !planted(Bug::SnapshotRenamedBeforeSync) {
+        out.file.sync()?;
+    }
     Ok(out.position + last.len() as u64)
 }
 

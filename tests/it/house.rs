@@ -23,7 +23,8 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
+    "planted",
     "storage",
     "rhythm",
     "json",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ministate::storage::{Simulated, Storage};
+use ministate::storage::{Fault, Simulated, Storage};
 use ministate::{Disposal, MiniStateError, Mutator, Options, StateManager};
 use ministate_tests::{JOURNAL, Lists, Push, entries, open_simulated, push};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,25 @@ fn a_damaged_snapshot_is_reported_and_the_one_before_is_used() {
     let [rejected] = recovery.rejected_snapshots.as_slice() else { panic!("{recovery:?}") };
     assert_eq!(rejected.path, snapshot_path(20));
     assert!(matches!(rejected.why.as_deref(), Some(MiniStateError::Corrupt { .. })));
+}
+
+/// Once, a read that failed while a snapshot was looked for let the new one name another record
+/// than it was made behind, and the journal did not open any more.
+#[test]
+fn a_snapshot_that_is_made_again_after_a_failed_read_is_of_the_same_history() {
+    for call in 0..40 {
+        let disk = Simulated::new();
+        let lists = open_simulated(&disk, 600).unwrap();
+        push_all(&lists, 0..10);
+        lists.blocking_create_snapshot().unwrap();
+        let sound = disk.content(snapshot_path(10));
+        disk.fail_at(disk.calls() + call, Fault::Fails);
+        // What fails here takes nothing back.
+        drop(lists.blocking_create_snapshot());
+        drop(lists);
+        assert_eq!(disk.content(snapshot_path(10)), sound, "call {call}");
+        assert_eq!(entries(&open_simulated(&disk.after_kill(), 600).unwrap()), all_of(10));
+    }
 }
 
 #[test]

@@ -47,9 +47,12 @@ impl Gated {
         drop(self.hook.changed.wait_while(state, nobody).unwrap());
     }
 
-    /// Tells whoever waits for a sync that there will be none.
+    /// Tells whoever waits for a sync that there will be none, and lets all others through.
     pub fn give_up(&self) {
-        self.hook.state.lock().unwrap().given_up = true;
+        let mut state = self.hook.state.lock().unwrap();
+        state.given_up = true;
+        state.shut = false;
+        drop(state);
         self.hook.changed.notify_all();
     }
 }

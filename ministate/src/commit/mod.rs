@@ -36,6 +36,7 @@ use tokio::runtime::Handle;
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
 use crate::mutation::Mutator;
+use crate::planted::{Bug, planted};
 use crate::record::Seq;
 use crate::recovery;
 use crate::schema::Tag;
@@ -107,9 +108,11 @@ impl<S, M> Core<S, M> {
     ///
     /// Panics if a handler panicked before and the state before it could not be built again.
     pub(crate) fn read_at<R>(&self, reader: impl FnOnce(&S, Seq) -> R) -> R {
+        let seq_before = self.seq();
         let state: RwLockReadGuard<'_, State<S>> =
             self.state.read().unwrap_or_else(PoisonError::into_inner);
         match &*state {
+            State::Sound(state) if planted(Bug::SeqAndStateReadApart) => reader(state, seq_before),
             // It changes only together with the state, whose lock is held.
             State::Sound(state) => reader(state, self.seq()),
             State::Unsound(cause) => {

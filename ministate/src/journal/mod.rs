@@ -20,6 +20,7 @@ use header::Header;
 use reader::{Segment, SegmentEnd, Visit};
 
 use crate::error::{MiniStateError, Position};
+use crate::planted::{Bug, planted};
 use crate::record::{Chain, Record, Seq};
 use crate::storage::{Access, Lock, Storage};
 
@@ -292,7 +293,8 @@ impl Opened {
 
     /// The segment that holds the mutation behind the start.
     fn index_of(&self, start: &Start) -> usize {
-        let after = |segment: &&Segment| segment.header.first <= start.seq + 1;
+        let behind = start.seq + u64::from(!planted(Bug::ReplayedTwice));
+        let after = |segment: &&Segment| segment.header.first <= behind;
         self.segments.iter().take_while(after).count().saturating_sub(1)
     }
 
@@ -331,7 +333,8 @@ impl Opened {
     ) -> Result<Found, MiniStateError> {
         let index = self.index_of(start);
         let Opened { storage, names, files, segments, identity, head } = self;
-        let mut end = Continuity::START;
+        // Behind a start that no segment goes back to.
+        let mut end = Continuity { seq: start.seq, record: start.record, ..Continuity::START };
         if let Some(segment) = segments.get(index) {
             end.seq = segment.header.first - 1;
             end.record = segment.header.previous();
@@ -347,16 +350,17 @@ impl Opened {
         };
         if end.seq == start.seq {
             check_start(start, end.record)?;
-        }
-        if through == Through::Seq(start.seq) {
-            return Ok(found);
+            if through == Through::Seq(start.seq) {
+                return Ok(found);
+            }
         }
         let mut visit_behind = |record: &Record<'_>, at: &Position| {
             let last = record.head.seq + (record.head.contents.mutations() - 1);
             if last == start.seq {
                 check_start(start, record.chain)?;
             }
-            if record.head.seq > start.seq && visit(record, at)?.is_break() {
+            let twice = last == start.seq && planted(Bug::ReplayedTwice);
+            if (record.head.seq > start.seq || twice) && visit(record, at)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             let read = through.is_reached(last);
@@ -386,7 +390,7 @@ impl Opened {
         }
         let head = found.head.unwrap_or(0);
         for (path, synced) in [(names.head(), head), (start.path.clone(), start.seq)] {
-            if found.end.seq < synced {
+            if found.end.seq < synced && !planted(Bug::HeadIgnored) {
                 return Err(MiniStateError::LostTail { path, found: found.end.seq, synced });
             }
         }

@@ -11,13 +11,17 @@ use super::header::{self, Header};
 use super::names::Names;
 use super::{Found, FoundState, Newest, Predecessor, SegmentEnd};
 use crate::error::MiniStateError;
+use crate::planted::{Bug, planted};
 use crate::record::{self, Body, Chain, Seq};
 use crate::schema::Schema;
 use crate::storage::{self, Access, Storage, StorageFile};
 
 /// The active segment is filled ahead with newlines up to a multiple of this, so that most syncs
-/// have no new length or block to make durable.
+/// have no new length or block to make durable. Small segments are filled by their own size.
 const FILL_BYTES: u64 = 64 * 1024;
+
+/// The least that is filled: a page, which systems write as a whole.
+const FILL_BYTES_MIN: u64 = 4 * 1024;
 
 /// What the application chose.
 #[derive(Debug, Clone, Copy)]
@@ -187,14 +191,19 @@ fn settle_newest(
     }
     let mut active = Active::open(storage, path, newest.header.first, end.data_bytes)?;
     active.unmarked = end.unmarked;
-    let from = end.mark.unwrap_or(0);
+    let from = match end.mark {
+        Some(_) if planted(Bug::MarkNotWrittenAgain) && !end.unmarked => end.data_bytes,
+        mark => mark.unwrap_or(0),
+    };
     let mut unmarked = Vec::new();
     let rewritten = (|| {
-        if end.file_bytes > end.data_bytes {
+        if end.file_bytes > end.data_bytes && !planted(Bug::TornTailNotCut) {
             active.file.set_len(end.data_bytes)?;
         }
         storage::read_range(&*active.file, from, end.data_bytes, &mut unmarked)?;
-        active.file.write_at(&unmarked, from)?;
+        if !planted(Bug::NotWrittenAgain) {
+            active.file.write_at(&unmarked, from)?;
+        }
         active.file.sync()
     })();
     rewritten.map_err(MiniStateError::io("settling", path))?;
@@ -280,12 +289,12 @@ impl Active {
     }
 
     /// Writes the lines behind the data, and fill behind them where they pass the old one.
-    fn write(&mut self, lines: &mut Vec<u8>) -> io::Result<()> {
+    fn write(&mut self, lines: &mut Vec<u8>, fill_bytes: u64) -> io::Result<()> {
         let line_bytes = lines.len();
         let data_bytes = self.data_bytes + line_bytes as u64;
         let passes_fill = data_bytes > self.filled_bytes;
         if passes_fill && self.fill == Fill::Ahead {
-            let filled_bytes = data_bytes.next_multiple_of(FILL_BYTES);
+            let filled_bytes = data_bytes.next_multiple_of(fill_bytes);
             lines.resize((filled_bytes - self.data_bytes) as usize, b'\n');
             match self.file.write_at(lines, self.data_bytes) {
                 Err(error) if is_full(&error) => {
@@ -308,9 +317,26 @@ impl Active {
         Ok(())
     }
 
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()> {
+        if planted(Bug::AcknowledgedBeforeSync) {
+            return Ok(());
+        }
+        match self.file.sync() {
+            Err(_) if planted(Bug::SyncRetried) => self.file.sync(),
+            result => result,
+        }
+    }
+
     /// Makes everything behind the data unwritten.
     fn undo(&mut self) -> io::Result<()> {
+        if planted(Bug::WriteNotUndone) {
+            return Ok(());
+        }
         self.file.set_len(self.data_bytes)?;
+        if planted(Bug::CutNotSynced) {
+            return Ok(());
+        }
         self.file.sync()
     }
 
@@ -322,6 +348,10 @@ impl Active {
         self.file.set_len(self.data_bytes)?;
         self.file.sync()
     }
+}
+
+fn fill_bytes(segment_bytes: u64) -> u64 {
+    segment_bytes.clamp(FILL_BYTES_MIN, FILL_BYTES).next_multiple_of(FILL_BYTES_MIN)
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -355,14 +385,15 @@ impl Journal {
             let seq = last.seq + body.mutations;
             last = Continuity { seq, batch: Some(first), chain, record: chain };
         }
-        if let Err(error) = self.active.write(&mut self.buffer) {
+        let fill_bytes = fill_bytes(self.settings.segment_bytes);
+        if let Err(error) = self.active.write(&mut self.buffer, fill_bytes) {
             return Err(match self.active.undo() {
                 Ok(()) => Failure::NotWritten(error),
                 Err(_) => Failure::Unknown(error),
             });
         }
         // A sync that failed says nothing about what the disk has, and neither would a second one.
-        self.active.file.sync().map_err(Failure::Unknown)?;
+        self.active.sync().map_err(Failure::Unknown)?;
         self.active.unmarked = true;
         self.last = last;
         Ok(())
@@ -401,8 +432,14 @@ impl Journal {
         let (storage, names) = (&*self.storage, &self.names);
         let (line, chain) =
             Header::new(self.identity.clone(), &self.last, &self.settings.schema).line();
+        let end = record::end(self.last.seq, self.last.chain);
+        if planted(Bug::SealedBeforeSuccessor) {
+            self.active.cut_behind(&end)?;
+        }
         storage::publish(storage, &names.temporary(storage.unique()), &names.next(), &line)?;
-        self.active.cut_behind(&record::end(self.last.seq, self.last.chain))?;
+        if !planted(Bug::SealedBeforeSuccessor) {
+            self.active.cut_behind(&end)?;
+        }
         storage.rename(&names.active(), &names.sealed(self.active.first))?;
         storage.sync_dir(names.dir())?;
         storage.rename(&names.next(), &names.active())?;

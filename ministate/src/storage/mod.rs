@@ -10,9 +10,10 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use crate::planted::{Bug, planted};
 pub use disk::Disk;
 #[cfg(feature = "testing")]
-pub use simulated::{Fault, Simulated};
+pub use simulated::{Counts, CrashState, Fault, Moment, Simulated};
 
 /// A place for files, with the few operations that a journal needs.
 ///
@@ -139,9 +140,14 @@ pub(crate) fn publish(
 ) -> io::Result<()> {
     let file = storage.create(temporary)?;
     file.write_at(content, 0)?;
-    file.sync()?;
+    if !planted(Bug::RenamedBeforeSync) {
+        file.sync()?;
+    }
     drop(file);
     storage.rename(temporary, target)?;
+    if planted(Bug::DirectoryNotSynced) {
+        return Ok(());
+    }
     storage.sync_dir(target.parent().unwrap_or(Path::new(".")))
 }
 
