@@ -35,6 +35,10 @@ crash states="20000000":
 histories count="2000000":
     MINISTATE_CRASH_HISTORIES={{count}} cargo test --release -p ministate-tests -- power_cuts --nocapture
 
+# Long, as root: power cuts, full disks and failing calls of the real kernel, so many of each.
+kernel rounds="300":
+    MINISTATE_KERNEL=require MINISTATE_KERNEL_ROUNDS={{rounds}} cargo test --release -p ministate-tests -- real_kernel --nocapture
+
 # Long: so many histories that three versions of a schema write in turn.
 schema histories="100000":
     MINISTATE_SCHEMA_HISTORIES={{histories}} cargo test --release -p ministate-tests -- schema_histories --nocapture

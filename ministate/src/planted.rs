@@ -26,7 +26,9 @@ pub enum Bug {
     TornTailNotCut,
     /// What was read and not marked is not written again.
     NotWrittenAgain,
-    /// It is written again from behind the last mark, and the mark itself is not.
+    /// It is written again in its place.
+    WrittenAgainInPlace,
+    /// A mark is believed to be on the disk because it can be read.
     MarkNotWrittenAgain,
     /// A segment is sealed before its successor is there.
     SealedBeforeSuccessor,
@@ -44,7 +46,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 17] = [
         Bug::AcknowledgedBeforeSync,
         Bug::DirectoryNotSynced,
         Bug::RenamedBeforeSync,
@@ -54,6 +56,7 @@ impl Bug {
         Bug::CutNotSynced,
         Bug::TornTailNotCut,
         Bug::NotWrittenAgain,
+        Bug::WrittenAgainInPlace,
         Bug::MarkNotWrittenAgain,
         Bug::SealedBeforeSuccessor,
         Bug::TailNeverClassified,

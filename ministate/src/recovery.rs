@@ -58,8 +58,8 @@ pub struct Recovery {
     pub replayed: u64,
     /// What a crash left of mutations that were never acknowledged.
     pub torn_tail: Option<TornTail>,
-    /// Bytes at the end of the journal that were written and synced again, since no mark said that
-    /// they had been synced. 0 where the journal was closed.
+    /// Bytes at the end of the journal of which no mark said that they had been synced. The segment
+    /// that they are in was written and synced again, as a new file. 0 where the journal was closed.
     pub rewritten_bytes: u64,
     /// What was taken over from ministate 0.1; the recovery then began behind it.
     pub imported: Option<Imported>,

@@ -26,6 +26,8 @@ mod poison;
 mod power_cuts;
 mod published_api;
 mod read_only;
+#[cfg(target_os = "linux")]
+mod real_kernel;
 mod schema_histories;
 mod schema_lock;
 mod snapshots;

@@ -17,6 +17,7 @@ fn finding(bug: Bug) -> Option<Finding> {
         | Bug::CutNotSynced
         | Bug::TornTailNotCut
         | Bug::NotWrittenAgain
+        | Bug::WrittenAgainInPlace
         | Bug::MarkNotWrittenAgain
         | Bug::SealedBeforeSuccessor
         | Bug::ReplayedTwice => crashes::explore(STATES, Some(bug)).err(),

@@ -147,12 +147,14 @@ impl Found {
                     .map_err(MiniStateError::io("writing", names.active()))?;
                 Active::open(dir, &names.active(), last.seq + 1, line.len() as u64)?
             }
-            FoundState::Active(newest) => settle_newest(dir, &names, &last, &newest, &mut settled)?,
+            FoundState::Active(newest) => {
+                settle_newest(dir, &names, &last, head, &newest, &mut settled)?
+            }
             FoundState::Sealing { newest, predecessor } => {
                 if let Predecessor::Active { first, last, end } = predecessor {
                     seal_predecessor(dir, &names, &last, first, &end)?;
                 }
-                settle_newest(dir, &names, &last, &newest, &mut settled)?;
+                settle_newest(dir, &names, &last, head, &newest, &mut settled)?;
                 rename(dir, &names.next(), &names.active())?;
                 let data_bytes = newest.end.data_bytes;
                 Active::open(dir, &names.active(), newest.header.first, data_bytes)?
@@ -172,12 +174,15 @@ impl Found {
     }
 }
 
-/// Cuts the newest segment behind its data, and writes again what no mark says was synced: after
-/// a failed sync the page cache can show bytes that the disk does not have.
+/// Cuts the newest segment behind its data. Where mark and head do not say that all of it was
+/// synced, it is written again, into a new file: after a failed sync the page cache can show bytes
+/// that the disk does not have, and ext4 loses some of what is then written in their place,
+/// although it says that it is synced.
 fn settle_newest(
     storage: &dyn Storage,
     names: &Names,
     last: &Continuity,
+    head: Option<Seq>,
     newest: &Newest,
     settled: &mut Settled,
 ) -> Result<Active, MiniStateError> {
@@ -189,26 +194,26 @@ fn settle_newest(
             .map_err(MiniStateError::io("keeping torn bytes in", &kept))?;
         settled.torn = Some((torn.len() as u64, kept));
     }
+    // The head follows the mark once that is synced.
+    let head_agrees = head >= Some(last.seq) || planted(Bug::MarkNotWrittenAgain);
+    let synced = (!end.unmarked && head_agrees) || planted(Bug::NotWrittenAgain);
+    if !synced && !planted(Bug::WrittenAgainInPlace) {
+        let temporary = names.temporary(storage.unique());
+        let bytes = if planted(Bug::TornTailNotCut) { end.file_bytes } else { end.data_bytes };
+        storage::publish_again(storage, &temporary, path, bytes)
+            .map_err(MiniStateError::io("writing again", path))?;
+    }
+    if end.unmarked {
+        settled.rewritten_bytes = end.data_bytes - end.mark.unwrap_or(0);
+    }
     let mut active = Active::open(storage, path, newest.header.first, end.data_bytes)?;
     active.unmarked = end.unmarked;
-    let from = match end.mark {
-        Some(_) if planted(Bug::MarkNotWrittenAgain) && !end.unmarked => end.data_bytes,
-        mark => mark.unwrap_or(0),
-    };
-    let mut unmarked = Vec::new();
-    let rewritten = (|| {
-        if end.file_bytes > end.data_bytes && !planted(Bug::TornTailNotCut) {
-            active.file.set_len(end.data_bytes)?;
-        }
-        storage::read_range(&*active.file, from, end.data_bytes, &mut unmarked)?;
-        if !planted(Bug::NotWrittenAgain) {
-            active.file.write_at(&unmarked, from)?;
-        }
-        active.file.sync()
-    })();
-    rewritten.map_err(MiniStateError::io("settling", path))?;
-    if end.unmarked {
-        settled.rewritten_bytes = unmarked.len() as u64;
+    if planted(Bug::WrittenAgainInPlace) {
+        active.write_in_place(end).map_err(MiniStateError::io("settling", path))?;
+    }
+    if synced && end.file_bytes > end.data_bytes {
+        let cut = active.file.set_len(end.data_bytes).and_then(|()| active.file.sync());
+        cut.map_err(MiniStateError::io("settling", path))?;
     }
     Ok(active)
 }
@@ -326,6 +331,15 @@ impl Active {
             Err(_) if planted(Bug::SyncRetried) => self.file.sync(),
             result => result,
         }
+    }
+
+    /// What a bug does: ext4 can lose this, and say that it is synced.
+    fn write_in_place(&self, end: &SegmentEnd) -> io::Result<()> {
+        let mut all = Vec::new();
+        storage::read_range(&*self.file, 0, end.data_bytes, &mut all)?;
+        self.file.set_len(end.data_bytes)?;
+        self.file.write_at(&all, 0)?;
+        self.file.sync()
     }
 
     /// Makes everything behind the data unwritten.

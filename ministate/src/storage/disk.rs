@@ -108,7 +108,7 @@ impl Storage for Disk {
             Ok(()) => {
                 file.set_len(0)?;
                 writeln!(file, "{{\"pid\":{}}}", std::process::id())?;
-                Ok(Lock::Held(Box::new(file)))
+                Ok(Lock::Held(Box::new(Held(file))))
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Busy { holder: holder(&mut file) }),
             Err(TryLockError::Error(error)) => Err(error),
@@ -134,6 +134,18 @@ fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.take(64).read_to_string(&mut text).ok()?;
     text.trim_end().strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
+}
+
+/// Lets go when it is dropped. Closing the file would not do: a process that this one is starting
+/// has copies of all open files, and so the lock, until it runs its own program.
+#[derive(Debug)]
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Where it fails, closing the file is what is left.
+        let _ = self.0.unlock();
+    }
 }
 
 #[derive(Debug)]

@@ -151,20 +151,37 @@ pub(crate) fn publish(
     storage.sync_dir(target.parent().unwrap_or(Path::new(".")))
 }
 
+/// Gives a file its own first bytes again, as a new file, at once as [`publish`] does.
+pub(crate) fn publish_again(
+    storage: &dyn Storage,
+    temporary: &Path,
+    target: &Path,
+    bytes: u64,
+) -> io::Result<()> {
+    let copy = storage.create(temporary)?;
+    copy_range(&*storage.open(target, Access::Read)?, &*copy, bytes)?;
+    drop(copy);
+    storage.rename(temporary, target)?;
+    storage.sync_dir(target.parent().unwrap_or(Path::new(".")))
+}
+
 /// Copies a file, durably but for its new name.
 fn copy(storage: &(impl Storage + ?Sized), from: &Path, to: &Path) -> io::Result<Duplicate> {
     let (source, copy) = (storage.open(from, Access::Read)?, storage.create(to)?);
-    let bytes = source.len()?;
+    copy_range(&*source, &*copy, source.len()?)?;
+    Ok(Duplicate::Copied)
+}
+
+fn copy_range(source: &dyn StorageFile, copy: &dyn StorageFile, bytes: u64) -> io::Result<()> {
     let (mut position, mut piece) = (0, Vec::new());
     while position < bytes {
         let end = bytes.min(position + COPY_BYTES);
         piece.clear();
-        read_range(&*source, position, end, &mut piece)?;
+        read_range(source, position, end, &mut piece)?;
         copy.write_at(&piece, position)?;
         position = end;
     }
-    copy.sync()?;
-    Ok(Duplicate::Copied)
+    copy.sync()
 }
 
 /// The content of a small file.

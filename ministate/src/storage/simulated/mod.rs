@@ -65,7 +65,9 @@ pub struct Simulated(Arc<Mutex<Machine>>);
 #[non_exhaustive]
 pub enum Fault {
     /// Nothing happens, and the call reports an I/O error. A sync that fails drops what it should
-    /// have made durable, while reading still shows it: this is what Linux does.
+    /// have made durable, while reading still shows it: this is what Linux does. Where the file had
+    /// grown, what is written again in the same place is lost too, although its sync succeeds: this
+    /// is what ext4 does.
     Fails,
     /// A write puts half of its bytes, and the call reports an I/O error. Other calls fail as by
     /// [`Fails`](Self::Fails).

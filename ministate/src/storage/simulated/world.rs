@@ -31,6 +31,9 @@ struct FileContent {
     visible: Arc<Content>,
     /// What happened since the last sync, in order.
     unsynced: Vec<(u64, Change)>,
+    /// From here on a failed sync has lost the blocks: nothing that is written there becomes
+    /// durable, whatever a sync says, until the file is cut before it.
+    lost_from: Option<usize>,
 }
 
 /// The bytes of a file. Files that were not changed share them, and their digest.
@@ -95,7 +98,12 @@ impl World {
                     Change::SetLen(length) => push(Effect::SetLen { file, length: *length }),
                     Change::Write { position, bytes } => {
                         let end = position + bytes.len();
+                        let kept = content.lost_from.unwrap_or(usize::MAX);
                         for range in pieces(*position, bytes) {
+                            let range = range.start..range.end.min(kept);
+                            if range.is_empty() {
+                                continue;
+                            }
                             let from = range.start - position;
                             push(Effect::Sectors { file, range, bytes: Arc::clone(bytes), from });
                         }
@@ -127,6 +135,7 @@ impl World {
         }
         for file in &mut world.files {
             file.visible = Arc::clone(&file.durable);
+            file.lost_from = None;
         }
         for dir in world.dirs.values_mut() {
             dir.unsynced.clear();
@@ -234,6 +243,9 @@ impl World {
     pub(super) fn set_len(&mut self, file: FileId, length: usize) {
         let content = &mut self.files[file];
         changed(&mut content.visible).resize(length, 0);
+        if content.lost_from.is_some_and(|lost| length <= lost) {
+            content.lost_from = None;
+        }
         self.changes += 1;
         content.unsynced.push((self.changes, Change::SetLen(length)));
     }
@@ -246,7 +258,11 @@ impl World {
             match change {
                 Change::SetLen(length) => changed(&mut content.durable).resize(length, 0),
                 Change::Write { position, bytes } => {
-                    write(changed(&mut content.durable), &bytes, position);
+                    let end = position + bytes.len();
+                    let kept = content.lost_from.unwrap_or(end).clamp(position, end) - position;
+                    let durable = changed(&mut content.durable);
+                    write(durable, &bytes[..kept], position);
+                    durable.resize(durable.len().max(end), 0);
                 }
             }
         }
@@ -257,14 +273,22 @@ impl World {
 
     /// Drops what was done since the last sync, while a program still sees it.
     pub(super) fn drop_unsynced(&mut self, file: FileId) {
-        self.files[file].unsynced.clear();
+        let content = &mut self.files[file];
+        content.unsynced.clear();
+        let durable = content.durable.bytes.len();
+        if content.visible.bytes.len() > durable {
+            content.lost_from = Some(content.lost_from.unwrap_or(durable).min(durable));
+        }
     }
 
     /// Gives a file this content, durably, and creates it where it is not there.
     pub(super) fn put(&mut self, path: &Path, bytes: Vec<u8>) {
         let content = Arc::new(Content { bytes, digest: OnceLock::new() });
-        let durable =
-            FileContent { durable: Arc::clone(&content), visible: content, unsynced: Vec::new() };
+        let durable = FileContent {
+            durable: Arc::clone(&content),
+            visible: content,
+            ..FileContent::default()
+        };
         let file = match self.find(path) {
             Ok(file) => {
                 self.files[file] = durable;
