@@ -39,6 +39,10 @@ histories count="2000000":
 kernel rounds="300":
     MINISTATE_KERNEL=require MINISTATE_KERNEL_ROUNDS={{rounds}} cargo test --release -p ministate-tests -- real_kernel --nocapture
 
+# Long: so many orders in which the threads of each scenario of the commit protocol can go on.
+schedules schedules="100000":
+    MINISTATE_SCHEDULES={{schedules}} cargo test --release -p ministate-tests -- commit_protocol --nocapture
+
 # Long: so many histories that three versions of a schema write in turn.
 schema histories="100000":
     MINISTATE_SCHEMA_HISTORIES={{histories}} cargo test --release -p ministate-tests -- schema_histories --nocapture

@@ -113,6 +113,7 @@ mod schema;
 mod json;
 mod error;
 pub mod storage;
+mod sync;
 #[cfg_attr(not(feature = "planted-bugs"), expect(dead_code, reason = "nobody plants any"))]
 mod planted;
 
@@ -174,6 +175,8 @@ pub use options::Options;
 pub use read_only::ReadOnly;
 pub use recovery::{Imported, Progress, Recovery, TornTail};
 pub use rhythm::SnapshotEvery;
+#[cfg(shuttled)]
+pub use sync::model;
 pub use usage::{OperationUsage, Usage};
 
 /// Documents that belong to the crate, for reading.

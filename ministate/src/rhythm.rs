@@ -1,6 +1,6 @@
 //! When is it time for the next snapshot?
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// When a manager makes snapshots by itself; see
 /// [`Options::snapshot_every`](crate::Options::snapshot_every).

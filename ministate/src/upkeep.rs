@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,7 @@ use crate::rhythm::Rhythm;
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
+use crate::sync::{Mutex, MutexGuard};
 use crate::unsayable;
 use crate::usage::{self, Usage};
 
@@ -96,10 +97,7 @@ impl Upkeep {
         let (storage, names) = (&*self.storage, &self.names);
         let opened = Opened::sealed(&self.storage, names)?;
         let identity = opened.identity().unwrap_or_default().to_string();
-        let is_usable = |(known, path): (Seq, &PathBuf)| {
-            recovery::sound::<S, M>(storage, &opened, known, path).is_ok()
-        };
-        if opened.snapshots().take_while(|(known, _)| *known >= seq).any(is_usable) {
+        if self.is_overtaken::<S, M>(&opened, seq) {
             return Ok(());
         }
         let (state, record) = recovery::state_at::<S, M>(storage, names, opened, seq)?;
@@ -114,9 +112,25 @@ impl Upkeep {
     {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = Opened::sealed(&self.storage, &self.names)?;
+        // Its records may be put away by now.
+        if self.is_overtaken::<S, M>(&opened, seq) {
+            return Ok(());
+        }
         let identity = opened.identity().unwrap_or_default().to_string();
         let record = opened.record_at(seq)?;
         self.publish::<S, M>(&identity, (seq, record), state)
+    }
+
+    /// Whether there is a snapshot at `seq` or behind it that recovery can begin with.
+    fn is_overtaken<S, M>(&self, opened: &Opened, seq: Seq) -> bool
+    where
+        S: DeserializeOwned,
+        M: Mutator<S>,
+    {
+        let is_usable = |(known, path): (Seq, &PathBuf)| {
+            recovery::sound::<S, M>(&*self.storage, opened, known, path).is_ok()
+        };
+        opened.snapshots().take_while(|(known, _)| *known >= seq).any(is_usable)
     }
 
     fn publish<S, M>(

@@ -23,8 +23,9 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "planted",
+    "sync",
     "storage",
     "rhythm",
     "json",
@@ -94,8 +95,14 @@ fn only_the_storage_touches_the_disk() {
 
 #[test]
 fn every_file_says_first_what_it_is_for() {
-    for member in ["ministate/src", "ministate-derive/src", "tests/it", "tests/support", "benches"]
-    {
+    for member in [
+        "ministate/src",
+        "ministate-derive/src",
+        "tests/it",
+        "tests/shuttled",
+        "tests/support",
+        "benches",
+    ] {
         for (path, text) in sources(&root().join(member)) {
             assert!(text.starts_with("//! "), "{}", path.display());
             assert!(text.is_ascii(), "{} is not plain ASCII", path.display());

@@ -8,6 +8,7 @@
 mod backup;
 mod bad_input;
 mod cancellation;
+mod commit_protocol;
 mod damage;
 mod derive;
 mod every_crash;

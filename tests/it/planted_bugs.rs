@@ -25,7 +25,7 @@ fn finding(bug: Bug) -> Option<Finding> {
         Bug::TailNeverClassified | Bug::HeadIgnored | Bug::CompactedBeforeReadBack => {
             damage::explore(Thoroughness::Bits, Some(bug)).err()
         }
-        // It takes two threads.
+        // It takes two threads: see `commit_protocol::controls`.
         Bug::SeqAndStateReadApart => None,
     }
 }

@@ -2,12 +2,11 @@
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use std::thread::{self, ThreadId};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::task::{self, block_in_place};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Handle, Mutex, RuntimeFlavor, block_in_place, task};
 
 /// Starts the job without waiting for it.
 ///

@@ -20,10 +20,8 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::{fmt, io};
 
 use queue::{Batch, Claimed, Leader, Led, Queue, Request, Waiter};
@@ -31,7 +29,6 @@ pub(crate) use queue::{Change, Mutations, Work};
 use submission::Submission;
 pub(crate) use ticket::{Answer, Done};
 use ticket::{Duty, Ticket};
-use tokio::runtime::Handle;
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
@@ -40,6 +37,9 @@ use crate::planted::{Bug, planted};
 use crate::record::Seq;
 use crate::recovery;
 use crate::schema::Tag;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Handle, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
 /// So many records are applied before readers get their turn.
 const APPLY_RECORDS: usize = 64;

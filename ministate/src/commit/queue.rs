@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-
 use super::ticket::{Duty, Ticket};
 use crate::error::MiniStateError;
 use crate::mutation::Reply;
 use crate::record::Body;
 use crate::schema::Tag;
+use crate::sync::Handle;
 
 /// A batch ends with the record that reaches this, so that neither its memory nor the time of its
 /// sync grow with the number of callers.

@@ -5,13 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
-use tokio::task::block_in_place;
-
 use super::queue::{Led, Waiter, Work};
 use super::ticket::{Answer, Ticket};
 use super::{Core, Until};
 use crate::mutation::Mutator;
+use crate::sync::{Handle, block_in_place};
 
 /// A request on its way.
 ///

@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::error::MiniStateError;
 use crate::record::Seq;
+use crate::sync::{Mutex, MutexGuard};
 
 /// What became of a request.
 pub(crate) type Answer = Result<Done, MiniStateError>;
@@ -101,7 +102,7 @@ impl Ticket {
         }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,6 +23,7 @@ use crate::error::{MiniStateError, Position};
 use crate::planted::{Bug, planted};
 use crate::record::{Chain, Record, Seq};
 use crate::storage::{Access, Lock, Storage};
+use crate::sync::thread;
 
 pub(crate) use header::{FORMAT, line_of, object_of, publish_head};
 pub(crate) use lines::Lines;
@@ -204,7 +205,7 @@ impl Opened {
                     if attempts == ATTEMPTS {
                         return Opened::all(storage, names);
                     }
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
                 opened => break opened.map_err(as_damage)?,
             }
@@ -300,6 +301,7 @@ impl Opened {
 
     /// The checksum of the record that ends with the mutation, which one of the segments holds.
     pub(crate) fn record_at(self, seq: Seq) -> Result<Chain, MiniStateError> {
+        refuse_gap(&self.names, seq, self.first())?;
         let holds = |segment: &&Segment| segment.header.first <= seq;
         let start = match self.segments.iter().take_while(holds).last() {
             Some(Segment { path, header, .. }) => {

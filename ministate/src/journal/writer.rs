@@ -197,7 +197,7 @@ fn settle_newest(
     // The head follows the mark once that is synced.
     let head_agrees = head >= Some(last.seq) || planted(Bug::MarkNotWrittenAgain);
     let synced = (!end.unmarked && head_agrees) || planted(Bug::NotWrittenAgain);
-    if !synced && !planted(Bug::WrittenAgainInPlace) {
+    if !synced {
         let temporary = names.temporary(storage.unique());
         let bytes = if planted(Bug::TornTailNotCut) { end.file_bytes } else { end.data_bytes };
         storage::publish_again(storage, &temporary, path, bytes)
@@ -208,9 +208,6 @@ fn settle_newest(
     }
     let mut active = Active::open(storage, path, newest.header.first, end.data_bytes)?;
     active.unmarked = end.unmarked;
-    if planted(Bug::WrittenAgainInPlace) {
-        active.write_in_place(end).map_err(MiniStateError::io("settling", path))?;
-    }
     if synced && end.file_bytes > end.data_bytes {
         let cut = active.file.set_len(end.data_bytes).and_then(|()| active.file.sync());
         cut.map_err(MiniStateError::io("settling", path))?;
@@ -331,15 +328,6 @@ impl Active {
             Err(_) if planted(Bug::SyncRetried) => self.file.sync(),
             result => result,
         }
-    }
-
-    /// What a bug does: ext4 can lose this, and say that it is synced.
-    fn write_in_place(&self, end: &SegmentEnd) -> io::Result<()> {
-        let mut all = Vec::new();
-        storage::read_range(&*self.file, 0, end.data_bytes, &mut all)?;
-        self.file.set_len(end.data_bytes)?;
-        self.file.write_at(&all, 0)?;
-        self.file.sync()
     }
 
     /// Makes everything behind the data unwritten.

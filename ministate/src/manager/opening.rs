@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::mutation::Mutator;
 use crate::options::Options;
 use crate::recovery::{self, Recovered, Recovery, TornTail};
 use crate::rhythm::Rhythm;
+use crate::sync::Mutex;
 use crate::upkeep::{self, Newest, Upkeep};
 
 impl Options {

@@ -7,10 +7,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Access, Lock, Storage, StorageFile};
+use crate::sync::{Mutex, MutexGuard};
 pub use moments::{CrashState, Moment};
 use world::{FileId, World};
 
