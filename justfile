@@ -54,3 +54,55 @@ bench *arguments="all":
 # Directories as the published ministate 0.1 writes them, made again by its releases.
 fixtures-0-1:
     tests/fixtures/0.1/make/all
+
+# Long: hostile input to `segment`, `snapshot` or `directory`, for so many seconds.
+fuzz target="directory" seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo fuzz --version >/dev/null 2>&1 || { echo "first: cargo install cargo-fuzz" >&2; exit 1; }
+    if rustup run nightly rustc --version >/dev/null 2>&1; then toolchain=+nightly; else
+        echo "no nightly toolchain: trying the stable one with RUSTC_BOOTSTRAP=1" >&2
+        toolchain=""; export RUSTC_BOOTSTRAP=1
+    fi
+    grown={{justfile_directory()}}/tests/fuzz/target/corpus/{{target}}; mkdir -p "$grown"
+    # No sanitizer: without unsafe code, more inputs find more.
+    cargo $toolchain fuzz run -s none --fuzz-dir tests/fuzz {{target}} "$grown" {{justfile_directory()}}/tests/fuzz/corpus/{{target}} -- \
+        -max_total_time={{seconds}} -dict={{justfile_directory()}}/tests/fuzz/json.dict -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+        || { echo "a finding runs again, on any toolchain, with: just replay PATH" >&2; exit 1; }
+
+# Takes into the committed corpus of a target what `just fuzz` has found to be new.
+fuzz-keep target="directory":
+    cargo +nightly fuzz run -s none --fuzz-dir tests/fuzz {{target}} {{justfile_directory()}}/tests/fuzz/corpus/{{target}} {{justfile_directory()}}/tests/fuzz/target/corpus/{{target}} -- -set_cover_merge=1 -max_len=4096
+
+# The seeds of the corpora, written again by the library into a directory.
+fuzz-seeds to:
+    MINISTATE_HOSTILE_SEEDS={{absolute_path(to)}} cargo test -p ministate-tests --test it -- seeds_are_written_again
+
+# A finding of fuzzing, again: the file that it was kept in.
+replay input:
+    MINISTATE_HOSTILE_INPUT={{absolute_path(input)}} cargo test -p ministate-tests --test it -- one_input_again --nocapture
+
+# Long: so many inputs like those of the corpora of fuzzing, without a fuzzer.
+hostile inputs="1000000":
+    MINISTATE_HOSTILE_INPUTS={{inputs}} cargo test --release -p ministate-tests --test it -- hostile_input --nocapture
+
+# Long: undefined behaviour, in the tests that need no disk and little computation.
+miri:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    rustup run nightly cargo miri --version >/dev/null 2>&1 \
+        || { echo "first: rustup component add miri rust-src --toolchain nightly" >&2; exit 1; }
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p ministate-tests --test it -- --test-threads=1 \
+        torn_tail::a_record_that_lost torn_tail::zeros format::the_documented damage::the_only damage::a_segment \
+        damage::the_first damage::records_behind group_commit::a_reader group_commit::applies_joined \
+        cancellation::dropped_while cancellation::dropped_before
+
+# Long: data races, in the tests with several threads; builds the standard library too.
+tsan:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    test -d "$(rustc +nightly --print sysroot 2>/dev/null)/lib/rustlib/src/rust" \
+        || { echo "first: rustup component add rust-src --toolchain nightly" >&2; exit 1; }
+    RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu \
+        --target-dir target/tsan -p ministate-tests --test it -- \
+        group_commit cancellation one_writer upkeep read_only poison backup

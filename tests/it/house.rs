@@ -99,9 +99,11 @@ fn every_file_says_first_what_it_is_for() {
         "ministate/src",
         "ministate-derive/src",
         "tests/it",
+        "tests/proof",
         "tests/shuttled",
         "tests/support",
         "benches",
+        "tests/fuzz/fuzz_targets",
     ] {
         for (path, text) in sources(&root().join(member)) {
             assert!(text.starts_with("//! "), "{}", path.display());

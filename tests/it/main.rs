@@ -17,6 +17,7 @@ mod fidelity;
 mod format;
 mod group_commit;
 mod guide;
+mod hostile_input;
 mod house;
 mod import;
 mod misuse;

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod gated;
+pub mod hostile;
 mod hooked;
+pub mod reference;
 
 use std::path::Path;
 

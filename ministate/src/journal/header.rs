@@ -156,6 +156,9 @@ pub(crate) fn object_of<T: for<'de> Deserialize<'de>>(
             false => Err(MiniStateError::NewerFormat { path, found, supported: FORMAT }),
         };
     }
+    if format != Some(FORMAT) {
+        return Ok(None);
+    }
     Ok(record::split_suffix(line).and_then(|(covered, chain)| {
         let sound = Chain::START.link(covered) == chain;
         let object = [covered, b"}"].concat();

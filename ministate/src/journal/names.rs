@@ -165,7 +165,8 @@ impl Names {
 
 fn seq_of(digits: &str) -> Option<Seq> {
     let all_digits = digits.len() == SEQ_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-    all_digits.then(|| digits.parse().ok()).flatten()
+    // There is one behind each.
+    all_digits.then(|| digits.parse().ok()).flatten().filter(|seq| *seq < Seq::MAX)
 }
 
 fn is_hex(unique: &str) -> bool {

@@ -188,7 +188,7 @@ fn continue_with<'a>(
     }
     let chain = record.chain;
     let head = &record.head;
-    let last = after.seq.checked_add(head.contents.mutations())?;
+    let last = after.seq.checked_add(head.contents.mutations()).filter(|last| *last < Seq::MAX)?;
     if head.seq != after.seq + 1 || ![0, after.next_place()].contains(&head.place) {
         return None;
     }
