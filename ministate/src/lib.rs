@@ -54,7 +54,8 @@
 //!
 //! The record is on stable storage, and readers see its effect. After a crash at any moment an
 //! acknowledged mutation is there once, in order; one that was not acknowledged is wholly there or
-//! wholly absent. What the disk must do for it is said in [`storage::Storage`].
+//! wholly absent. What the disk must do for it is said in [`storage::Storage`]; why it holds, and how it
+//! is checked, in [`_documentation::reliability`].
 //!
 //! # What to call
 //!
@@ -185,6 +186,8 @@ pub mod _documentation {
     pub mod guide {}
     #[doc = include_str!("../docs/format.md")]
     pub mod format {}
+    #[doc = include_str!("../docs/reliability.md")]
+    pub mod reliability {}
 }
 
 /// What the derive's generated code and the benches use. Not for anybody else: it changes without

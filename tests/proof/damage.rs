@@ -1,7 +1,7 @@
 //! Every single damage to small journals is refused by name, or changes nothing, or is what a power
 //! cut leaves too.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::Finding;
 use crate::directory::{Damage, Directory, End, Thoroughness, directories};
 
 /// What was looked at.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Counts {
     /// Different damaged directories.
     pub openings: u64,
@@ -23,8 +23,9 @@ pub struct Counts {
     pub refused: u64,
     /// Those that opened with all that was there, and went on from it.
     pub same: u64,
-    /// Those that opened without batches that no mark covered: a power cut leaves the same bytes.
-    pub undecidable: u64,
+    /// Those that opened without batches that no mark covered: a power cut leaves the same bytes. By
+    /// what was done.
+    pub undecidable: BTreeMap<String, u64>,
 }
 
 impl fmt::Display for Counts {
@@ -32,8 +33,9 @@ impl fmt::Display for Counts {
         let Counts { openings, refused, same, undecidable } = self;
         write!(
             out,
-            "{openings} damaged openings: {refused} refused, {same} with the same state, \
-             {undecidable} that cannot be told from a power cut"
+            "{openings} damaged openings: {refused} refused, {same} with the same state, {} that \
+             cannot be told from a power cut {undecidable:?}",
+            undecidable.values().sum::<u64>()
         )
     }
 }
@@ -103,7 +105,7 @@ struct Totals {
     seen: Mutex<HashSet<u64>>,
     refused: AtomicU64,
     same: AtomicU64,
-    undecidable: AtomicU64,
+    undecidable: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Totals {
@@ -112,7 +114,7 @@ impl Totals {
             openings: self.seen.lock().unwrap().len() as u64,
             refused: self.refused.load(Ordering::Relaxed),
             same: self.same.load(Ordering::Relaxed),
-            undecidable: self.undecidable.load(Ordering::Relaxed),
+            undecidable: self.undecidable.lock().unwrap().clone(),
         }
     }
 }
@@ -144,14 +146,13 @@ fn check(directory: &Directory, damage: &Damage, totals: &Totals) -> Result<(), 
     if !found.iter().copied().eq(0..length) || lists.sequence() != length {
         return refuse(format!("found {found:?} at {}", lists.sequence()));
     }
-    let outcome = if length == *mutations {
-        &totals.same
+    if length == *mutations {
+        totals.same.fetch_add(1, Ordering::Relaxed);
     } else if length < *mutations && *end == End::Killed && damage.may_look_torn() {
-        &totals.undecidable
+        *totals.undecidable.lock().unwrap().entry(damage.name()).or_default() += 1;
     } else {
         return refuse(format!("found {length} of {mutations} mutations"));
-    };
-    outcome.fetch_add(1, Ordering::Relaxed);
+    }
     // What can be opened goes on, and nothing that it needs is put away.
     if let Err(error) = lists.blocking_apply(push(length)) {
         return refuse(format!("opened, but the next mutation failed: {error}"));

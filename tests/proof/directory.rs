@@ -226,6 +226,11 @@ impl Directory {
 }
 
 impl Damage {
+    /// What was done, in a word.
+    pub(crate) fn name(&self) -> String {
+        format!("{self:?}").split(' ').take(1).collect()
+    }
+
     /// Whether a power cut could leave the same, where nothing says what was there: bytes are gone
     /// from the end, or are what was written ahead.
     pub(crate) fn may_look_torn(&self) -> bool {
