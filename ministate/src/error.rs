@@ -153,7 +153,7 @@ pub enum MiniStateError {
     /// or something else changed the state.
     Diverged {
         /// The first mutation behind which the states differ; where two replays agree with each
-        /// other, the first that was replayed.
+        /// other, the first that was replayed; where none was, the last.
         first: u64,
         /// The mutation at which the states were compared.
         through: u64,
@@ -262,6 +262,11 @@ impl MiniStateError {
     ) -> MiniStateError {
         let operation = tag.map(operation_name);
         MiniStateError::Undecodable { at, seq, operation, source: Arc::new(source) }
+    }
+
+    /// Whether there is no file of this name, which somebody may just have given another one.
+    pub(crate) fn is_of_missing_file(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// A record of several mutations whose checksum is right, and whose members are not.

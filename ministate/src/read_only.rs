@@ -108,9 +108,10 @@ impl Options {
         let started = Instant::now();
         let Options { storage, on_progress, .. } = self;
         let names = Names::new(state_dir.as_ref(), journal_file.as_ref())?;
-        refuse_what_is_not_ours(&*storage, &names)?;
-        let Recovered { state, found, snapshot, rejected, replayed, .. } =
-            believed(|| recovery::recover_beside_writer::<S, M>(&storage, &names, &*on_progress))?;
+        let Recovered { state, found, snapshot, rejected, replayed, .. } = believed(|| {
+            refuse_what_is_not_ours(&*storage, &names)?;
+            recovery::recover_beside_writer::<S, M>(&storage, &names, &*on_progress)
+        })?;
         let seq = found.seq();
         let torn_tail = found.torn().map(|(path, bytes)| TornTail {
             after: seq,
@@ -234,11 +235,25 @@ fn believed<T>(read: impl Fn() -> Result<T, MiniStateError>) -> Result<T, MiniSt
         let before = doubtful.to_string();
         thread::sleep(PAUSE);
         result = read();
-        if result.as_ref().is_err_and(|error| error.to_string() == before) {
+        let is_same =
+            |error: &MiniStateError| error.to_string() == before && !names_what_was_put_away(error);
+        if result.as_ref().is_err_and(is_same) {
             break;
         }
     }
     result
+}
+
+/// Whether a file was listed and then was not there: the files changed between the two, and the
+/// next reading sees others.
+fn names_what_was_put_away(error: &MiniStateError) -> bool {
+    match error {
+        MiniStateError::NoSnapshot { rejected, .. } => {
+            let mut causes = rejected.iter().filter_map(|snapshot| snapshot.why.as_deref());
+            causes.any(MiniStateError::is_of_missing_file)
+        }
+        other => other.is_of_missing_file(),
+    }
 }
 
 /// Whether a journal that is sound can look like this for a moment.

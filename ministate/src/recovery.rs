@@ -258,7 +258,7 @@ pub(crate) struct Watched {
 }
 
 /// Replays the records through `seq`, which `opened` holds, from a snapshot before it, and looks at
-/// the state behind some of them.
+/// the state behind some of them. Where there is none before it, the one at `seq` is all there is.
 pub(crate) fn replay_watched<S, M>(
     storage: &dyn Storage,
     names: &Names,
@@ -270,8 +270,13 @@ where
     S: Serialize + DeserializeOwned,
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
-    let before = seq.saturating_sub(1);
-    let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, before)?;
+    let sound_through = |newest| newest_sound::<S, M>(storage, names, &opened, newest);
+    let (mut state, start, _) = match sound_through(seq.saturating_sub(1)) {
+        Err(MiniStateError::NoSnapshot { .. } | MiniStateError::Missing { .. }) => {
+            sound_through(seq)?
+        }
+        before => before?,
+    };
     let mut states = Vec::new();
     let mut visit = |record: &Record<'_>, at: &Position| {
         let mut last = record.head.seq;
@@ -322,8 +327,14 @@ where
     }
     match newest_sound::<S, M>(storage, names, &opened, asked) {
         Ok((mut state, start, _)) => {
-            replay::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {})?;
-            Ok(state)
+            let replayed = replay::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {});
+            match replayed?.0.seq() {
+                // What was there of a batch has been undone since.
+                last if last < asked => {
+                    Err(MiniStateError::OutOfReach { asked, first: start.seq, last })
+                }
+                _ => Ok(state),
+            }
         }
         Err(error) => {
             let is_too_old = match &error {

@@ -164,8 +164,8 @@ impl Upkeep {
     }
 
     /// Replays the journal through `seq`, all of it in sealed segments, and compares with the JSON of
-    /// the state that there was.
-    pub(crate) fn verify<S, M>(&self, seq: Seq, state: &[u8]) -> Result<(), MiniStateError>
+    /// the state that there was. False where compaction has put away what leads there.
+    pub(crate) fn verify<S, M>(&self, seq: Seq, state: &[u8]) -> Result<bool, MiniStateError>
     where
         S: Serialize + DeserializeOwned,
         M: Mutator<S> + Serialize + DeserializeOwned,
@@ -176,9 +176,16 @@ impl Upkeep {
             let storage = &*self.storage;
             recovery::replay_watched::<S, M>(storage, &self.names, opened, seq, looked_at)
         };
-        let Watched { begun, end, .. } = replay(&|_| false)?;
+        let replayed = replay(&|_| false);
+        if replayed.is_err() && self.newest_snapshot()?.is_some_and(|newest| newest > seq) {
+            return Ok(false);
+        }
+        let Watched { begun, end, .. } = replayed?;
         if Json::parse(state).map(Json::in_order) == Some(end) {
-            return Ok(());
+            return Ok(true);
+        }
+        if begun == seq {
+            return Err(MiniStateError::Diverged { first: seq, through: seq });
         }
         // The state in memory does not say where it went astray, but two replays that differ do.
         let differ = |looked_at: &dyn Fn(Seq) -> bool| {
@@ -194,6 +201,12 @@ impl Upkeep {
             Some(different) => differ(&|at| same < at && at <= different)?.1.unwrap_or(different),
         };
         Err(MiniStateError::Diverged { first, through: seq })
+    }
+
+    fn newest_snapshot(&self) -> Result<Option<Seq>, MiniStateError> {
+        let opened = Opened::sealed(&self.storage, &self.names)?;
+        let newest = opened.snapshots().next().map(|(seq, _)| seq);
+        Ok(newest)
     }
 
     /// Counts what the journal holds through `seq`.

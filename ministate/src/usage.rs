@@ -78,7 +78,9 @@ pub(crate) fn count(
         }
         Ok(ControlFlow::Continue(()))
     };
-    opened.read(&beginning, Through::Seq(last), &mut visit)?;
+    // Compaction may have put away `last` before the files were opened.
+    let through = Through::Seq(last.max(beginning.seq));
+    opened.read(&beginning, through, &mut visit)?;
     let unneeded = unneeded(schema, &found, &states);
     Ok(Usage { operations: found.into_values().collect(), states, unneeded })
 }

@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "planted",
     "sync",
     "storage",
@@ -48,6 +48,7 @@ const ORDER: [&str; 25] = [
     "commit",
     "read_only",
     "manager",
+    "testing",
     "lib",
 ];
 

@@ -7,6 +7,7 @@
 
 mod backup;
 mod bad_input;
+mod beside_writers;
 mod cancellation;
 mod commit_protocol;
 mod damage;

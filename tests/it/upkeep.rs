@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
 use ministate::storage::{Fault, Simulated, Storage};
 use ministate::{Disposal, MiniStateError, Mutator, Options, SnapshotEvery, StateManager};
@@ -78,32 +79,31 @@ fn a_snapshot_under_way_holds_each_mutation_once() {
         let lists = open_simulated(&disk, 600).unwrap();
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..4_u64)
-                .map(|writer| {
-                    let lists = &lists;
-                    scope.spawn(move || {
-                        for number in 0..50 {
-                            lists.blocking_apply(push(writer * 50 + number)).unwrap();
-                        }
-                    })
-                })
-                .collect();
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    if by_clone {
-                        lists.blocking_create_snapshot_by_clone().unwrap();
-                    } else {
-                        lists.blocking_create_snapshot().unwrap();
+            for writer in 0..4_u64 {
+                let (lists, done) = (&lists, &done);
+                scope.spawn(move || {
+                    let mut number = writer << 32;
+                    while !done.load(Ordering::Relaxed) {
+                        lists.blocking_apply(push(number)).unwrap();
+                        number += 1;
                     }
+                });
+            }
+            let mut before = 0;
+            for _ in 0..20 {
+                while lists.sequence() == before {
+                    std::thread::yield_now();
                 }
-            });
-            for writer in writers {
-                writer.join().unwrap();
+                before = lists.sequence();
+                if by_clone {
+                    lists.blocking_create_snapshot_by_clone().unwrap();
+                } else {
+                    lists.blocking_create_snapshot().unwrap();
+                }
             }
             done.store(true, Ordering::Relaxed);
         });
         let expected = entries(&lists);
-        assert_eq!(expected.len(), 200);
         drop(lists);
         assert!(snapshots(&disk).len() > 1);
         assert_each_snapshot_leads_to(&disk, &expected);
@@ -367,4 +367,56 @@ async fn a_journal_that_replays_to_the_state_is_verified_beside_writers() {
     lists.verify_replay().await.unwrap();
     lists.apply(push(20)).await.unwrap();
     lists.verify_replay().await.unwrap();
+}
+
+/// Once, a replay wanted a snapshot before the mutation, and said that there is none.
+#[test]
+fn a_journal_of_which_one_snapshot_is_left_is_verified() {
+    let disk = Simulated::new();
+    let options = Options::new().segment_bytes(600).snapshots_kept(1).storage(disk);
+    let lists: Lists = options.blocking_open("lists", JOURNAL).unwrap();
+    for round in 0..3 {
+        for entry in 0..20 {
+            lists.blocking_apply(push(round * 20 + entry)).unwrap();
+        }
+        lists.blocking_create_snapshot().unwrap();
+        lists.blocking_compact().unwrap();
+        lists.blocking_verify_replay().unwrap();
+        lists.blocking_apply(push(1)).unwrap();
+        lists.blocking_verify_replay().unwrap();
+    }
+}
+
+#[test]
+fn a_state_that_differs_from_the_only_snapshot_is_found() {
+    let options = Options::new().snapshots_kept(1).storage(Simulated::new());
+    let wrong = options.blocking_open::<Wrong, Draw>("wrong", "wrong.wal.jsonl").unwrap();
+    wrong.blocking_apply(Draw::Chance).unwrap();
+    wrong.blocking_apply(Draw::Fixed(1)).unwrap();
+    wrong.blocking_create_snapshot().unwrap();
+    wrong.blocking_compact().unwrap();
+    let verified = wrong.blocking_verify_replay();
+    let expected = matches!(verified, Err(MiniStateError::Diverged { first: 2, through: 2 }));
+    assert!(expected, "{verified:?}");
+}
+
+/// Once, a compaction that came between the taking of the state and its replay was an error.
+#[tokio::test]
+async fn a_replay_that_a_compaction_overtakes_begins_anew() {
+    let options = Options::new().segment_bytes(600).snapshots_kept(1).storage(Simulated::new());
+    let lists: Lists = options.open("lists", JOURNAL).await.unwrap();
+    lists.apply_batch((0..10).map(push)).await.unwrap();
+    let mut verification = Box::pin(lists.verify_replay());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(verification.as_mut().poll(&mut context).is_pending());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for entry in 10..30 {
+                lists.blocking_apply(push(entry)).unwrap();
+            }
+            lists.blocking_create_snapshot().unwrap();
+            lists.blocking_compact().unwrap();
+        });
+    });
+    verification.await.unwrap();
 }

@@ -70,11 +70,16 @@ impl Header {
         let sound = |(header, _): &(Header, Chain)| {
             header.first > 0 && Chain::parse(header.prev.as_bytes()).is_some()
         };
-        header.filter(sound).ok_or_else(|| MiniStateError::Corrupt {
-            at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
-            seq: 0,
-            what: "the first line is not the header that was written",
-        })
+        header.filter(sound).ok_or_else(|| unsound(file))
+    }
+}
+
+/// The first line of a segment is not sound.
+pub(super) fn unsound(file: &Path) -> MiniStateError {
+    MiniStateError::Corrupt {
+        at: Position { file: file.to_path_buf(), line: 1, byte: 0 },
+        seq: 0,
+        what: "the first line is not the header that was written",
     }
 }
 

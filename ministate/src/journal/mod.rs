@@ -42,6 +42,15 @@ pub(crate) struct Opened {
     identity: Option<String>,
     /// What the head file says; `None` where it is missing.
     head: Option<Seq>,
+    beside: Beside,
+}
+
+/// Who may change the files while they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nobody,
+    /// The newest segment may be sealed at any moment, and another one take its name.
+    Writer,
 }
 
 /// So often is a file looked for that may be about to get its name.
@@ -188,36 +197,54 @@ impl Opened {
     }
 
     /// Opens the journal beside its writer. What is durable may be read, and no further.
+    ///
+    /// All that was acknowledged before the call is in what is opened. What the writer seals
+    /// meanwhile is read to its end, and nothing behind it.
     pub(crate) fn live(
         storage: &Arc<dyn Storage>,
         names: &Names,
     ) -> Result<Opened, MiniStateError> {
-        // First the active segment, whose name another one may have next: all before it bear names
-        // that stay.
-        let mut attempts = 0;
-        let active = loop {
-            attempts += 1;
-            match Segment::open(&**storage, &names.active()) {
-                // It may be about to be sealed, and the next one takes its name in a moment.
-                Err(MiniStateError::Io { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    if attempts == ATTEMPTS {
-                        return Opened::all(storage, names);
-                    }
-                    thread::yield_now();
-                }
-                opened => break opened.map_err(as_damage)?,
+        for _ in 0..ATTEMPTS {
+            if let Some(opened) = Opened::unless_overtaken(storage, names)? {
+                return Ok(opened);
             }
-        };
+            thread::yield_now();
+        }
+        // What is missing for so long is not about to come.
+        Opened::all(storage, names)
+    }
+
+    /// Opens the journal beside its writer; `None` where the names changed meanwhile.
+    fn unless_overtaken(
+        storage: &Arc<dyn Storage>,
+        names: &Names,
+    ) -> Result<Option<Opened>, MiniStateError> {
+        // First the head file: what it says of later segments would be missed in these.
+        let head = header::read_head(&**storage, names)?;
+        // Then the newest segment, whose name another one may have next: all before it bear names
+        // that stay.
+        let Some((newest, role)) = newest_segment(&**storage, names)? else { return Ok(None) };
+        let first = newest.header.first;
         let mut files = Files::list(&**storage, names)?;
-        files.sealed.retain(|first, _| *first < active.header.first);
-        let sealed = Files { active: false, next: false, ..files.clone() };
-        let mut opened = Opened::open(storage, names, sealed)?;
-        opened.identity.get_or_insert_with(|| active.header.journal.clone());
-        opened.files = Files { active: true, next: false, ..files };
-        opened.segments.push(active);
-        Ok(opened)
+        if files.snapshots.keys().next_back().is_some_and(|snapshot| *snapshot >= first)
+            && goes_on(&**storage, names, |_, other| other > first)
+        {
+            return Ok(None);
+        }
+        files.sealed.retain(|sealed, _| *sealed < first);
+        files.active = false;
+        files.next = false;
+        let mut segments = match files.open(&**storage, names) {
+            // Compaction put it away since it was listed.
+            Err(error) if error.is_of_missing_file() => return Ok(None),
+            opened => opened?,
+        };
+        segments.push(newest);
+        match role {
+            Role::Active => files.active = true,
+            Role::Next => files.next = true,
+        }
+        Opened::of(storage, names, files, segments, head, Beside::Writer).map(Some)
     }
 
     fn open(
@@ -227,10 +254,21 @@ impl Opened {
     ) -> Result<Opened, MiniStateError> {
         let head = header::read_head(&**storage, names)?;
         let segments = files.open(&**storage, names)?;
+        Opened::of(storage, names, files, segments, head, Beside::Nobody)
+    }
+
+    fn of(
+        storage: &Arc<dyn Storage>,
+        names: &Names,
+        files: Files,
+        segments: Vec<Segment>,
+        head: Option<(String, Seq)>,
+        beside: Beside,
+    ) -> Result<Opened, MiniStateError> {
         let identity = one_identity(&segments, names, head.as_ref())?;
         let head = head.map(|(_, head)| head);
         let (storage, names) = (Arc::clone(storage), names.clone());
-        Ok(Opened { storage, names, files, segments, identity, head })
+        Ok(Opened { storage, names, files, segments, identity, head, beside })
     }
 
     /// There is neither a segment nor the memory of one.
@@ -334,7 +372,7 @@ impl Opened {
         visit: &mut Visit<'_>,
     ) -> Result<Found, MiniStateError> {
         let index = self.index_of(start);
-        let Opened { storage, names, files, segments, identity, head } = self;
+        let Opened { storage, names, files, segments, identity, head, beside } = self;
         // Behind a start that no segment goes back to.
         let mut end = Continuity { seq: start.seq, record: start.record, ..Continuity::START };
         if let Some(segment) = segments.get(index) {
@@ -399,13 +437,27 @@ impl Opened {
         let (Some((path, end)), Some(header)) = (ends.pop(), newest_header) else {
             unreachable!("the active or the next segment was read")
         };
-        if end.sealed {
-            return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
-        }
+        let first = header.first;
         let newest = Newest { path, header, end };
+        if newest.end.sealed {
+            // What is behind it is later than all that had to be read.
+            let behind = found.end.seq.max(first);
+            let is_sealed = |_, other| other > behind;
+            if beside == Beside::Nobody || !goes_on(&*found.storage, &names, is_sealed) {
+                return Err(MiniStateError::Missing { path: names.next(), seq: found.end.seq + 1 });
+            }
+            found.state = FoundState::Sealing { newest, predecessor: Predecessor::Renamed };
+            return Ok(found);
+        }
+        let is_active = |role, other| match role {
+            Role::Active => other >= first,
+            Role::Next => other > first,
+        };
         found.state = if !files.next {
             FoundState::Active(newest)
-        } else if newest.end.unmarked {
+        } else if newest.end.unmarked
+            && (beside == Beside::Nobody || !goes_on(&*found.storage, &names, is_active))
+        {
             return Err(MiniStateError::Corrupt {
                 at: Position { file: newest.path, line: 2, byte: 0 },
                 seq: newest.header.first,
@@ -423,6 +475,45 @@ impl Opened {
         };
         Ok(found)
     }
+}
+
+/// Which name a segment bears that may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Active,
+    Next,
+}
+
+/// The segment that is written to, or is about to be, and the name under which it was opened; `None`
+/// where neither name is there to be found at this moment.
+fn newest_segment(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<Option<(Segment, Role)>, MiniStateError> {
+    if let Some(active) = Segment::open_if_there(storage, &names.active())? {
+        return Ok(Some((active, Role::Active)));
+    }
+    let Some(next) = Segment::open_if_there(storage, &names.next())? else { return Ok(None) };
+    // Meanwhile the one before it may have become active, and have its lasting name only now.
+    Ok(Some(match Segment::open_if_there(storage, &names.active())? {
+        Some(active) => (active, Role::Active),
+        None => (next, Role::Next),
+    }))
+}
+
+/// Whether a segment that can be written to, or is about to be, begins where it should.
+fn goes_on(storage: &dyn Storage, names: &Names, is_right: impl Fn(Role, Seq) -> bool) -> bool {
+    let roles = [(Role::Active, names.active()), (Role::Next, names.next())];
+    let is_there = |(role, path): &(Role, PathBuf)| {
+        Segment::open(storage, path).is_ok_and(|segment| is_right(*role, segment.header.first))
+    };
+    // One can change its name between two looks.
+    (0..ATTEMPTS).any(|attempt| {
+        if attempt > 0 {
+            thread::yield_now();
+        }
+        roles.iter().any(is_there)
+    })
 }
 
 fn start_of(Segment { path, header, .. }: &Segment) -> Start {
@@ -503,11 +594,7 @@ impl Files {
 /// A segment of a journal that does not look like one.
 fn as_damage(error: MiniStateError) -> MiniStateError {
     match error {
-        MiniStateError::Foreign { path } => MiniStateError::Corrupt {
-            at: Position { file: path, line: 1, byte: 0 },
-            seq: 0,
-            what: "the first line is not the header that was written",
-        },
+        MiniStateError::Foreign { path } => header::unsound(&path),
         other => other,
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::continuity::Continuity;
-use super::header::{Header, SIGNATURE};
+use super::header::{self, Header, SIGNATURE};
 use super::lines::{Lines, Place};
 use super::tail::{self, Verdict};
 use crate::error::{MiniStateError, Position};
@@ -53,13 +53,26 @@ impl Segment {
         if !lines.buffer.starts_with(SIGNATURE) {
             return Err(MiniStateError::Foreign { path: path.to_path_buf() });
         }
-        let line = match lines.peek()? {
-            Some(line) => &lines.buffer[line],
-            None => &lines.buffer[..],
+        let (header, chain) = match lines.peek()? {
+            Some(line) => Header::parse(&lines.buffer[line], path)?,
+            // A newer format may have another end of a line.
+            None => {
+                Header::parse(&lines.buffer[..], path).and_then(|_| Err(header::unsound(path)))?
+            }
         };
-        let (header, chain) = Header::parse(line, path)?;
         lines.advance();
         Ok(Segment { path: path.to_path_buf(), header, chain, lines })
+    }
+
+    /// Opens a segment of this journal; `None` where there is no file of this name.
+    pub(crate) fn open_if_there(
+        storage: &dyn Storage,
+        path: &Path,
+    ) -> Result<Option<Segment>, MiniStateError> {
+        match Segment::open(storage, path) {
+            Err(error) if error.is_of_missing_file() => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     pub(crate) fn file_bytes(&self) -> u64 {

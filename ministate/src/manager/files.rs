@@ -113,22 +113,34 @@ where
     ///
     /// This is what finds a handler that is not deterministic before the next start does. Writers
     /// wait while the state in memory is serialized; the active segment is sealed, and its replay
-    /// is beside everybody.
+    /// is beside everybody. Where compaction puts away what is needed before its turn comes, it
+    /// begins anew with the state of that moment.
+    ///
+    /// Where the only snapshot is of the state as it is now, as behind a compaction that keeps
+    /// [one](crate::Options::snapshots_kept), it is compared with that snapshot, and nothing is
+    /// replayed.
     ///
     /// # Errors
     ///
-    /// - [`Diverged`](MiniStateError::Diverged): the two differ, and from which mutation on. Which
-    ///   of them is right is yours to say.
+    /// - [`Diverged`](MiniStateError::Diverged): the two differ, and from which mutation on; where
+    ///   nothing was replayed, from there or from an earlier one. Which of them is right is yours
+    ///   to say.
+    /// - [`NoSnapshot`](MiniStateError::NoSnapshot), [`Missing`](MiniStateError::Missing): what the
+    ///   replay needs is damaged or gone.
     /// - As [`create_snapshot`](Self::create_snapshot).
     ///
     /// # Panics
     ///
     /// As [`read`](Self::read).
     pub async fn verify_replay(&self) -> Result<(), MiniStateError> {
-        let (state, seq) = self.state_as_json()?;
-        self.core.submit(Work::Seal).await?;
-        let upkeep = Arc::clone(&self.upkeep);
-        ground::run(move || upkeep.verify::<S, M>(seq, &state)).await
+        loop {
+            let (state, seq) = self.state_as_json()?;
+            self.core.submit(Work::Seal).await?;
+            let upkeep = Arc::clone(&self.upkeep);
+            if ground::run(move || upkeep.verify::<S, M>(seq, &state)).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// [`verify_replay`](Self::verify_replay) for callers without a runtime: blocks the thread.
@@ -141,9 +153,13 @@ where
     ///
     /// As [`read`](Self::read).
     pub fn blocking_verify_replay(&self) -> Result<(), MiniStateError> {
-        let (state, seq) = self.state_as_json()?;
-        self.core.submit_blocking(Work::Seal)?;
-        self.upkeep.verify::<S, M>(seq, &state)
+        loop {
+            let (state, seq) = self.state_as_json()?;
+            self.core.submit_blocking(Work::Seal)?;
+            if self.upkeep.verify::<S, M>(seq, &state)? {
+                return Ok(());
+            }
+        }
     }
 
     fn state_as_json(&self) -> Result<(Vec<u8>, u64), MiniStateError> {

@@ -11,7 +11,7 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::session::{Role, Session, Type, Unfed, Wanted, leaf};
+use super::session::{Anything, Role, Session, Type, Unfed, Wanted, leaf};
 use crate::json::Json;
 
 /// Gives one value.
@@ -187,14 +187,30 @@ impl<'de> Deserializer<'de> for Feeder<'_, '_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfed> {
         let session = self.session;
         session.shapes.push(leaf("any"));
-        let (text, taken) = match session.plan.wanted {
-            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => {
-                ("\"any\"", visitor.visit_str("any"))
+        session.last_anything = Some(session.place.clone());
+        session.takes_anything = true;
+        let wanted = match session.plan.wanted {
+            Wanted::Large | Wanted::NotANumber(_) | Wanted::SomeNone(_) => Anything::Text,
+            Wanted::Small => Anything::Integer,
+            Wanted::Empty => Anything::Null,
+            Wanted::Plain => Anything::Float,
+            Wanted::Sparse => Anything::Bool,
+        };
+        let (text, taken) = match session.plan.anything.unwrap_or(wanted) {
+            Anything::Text => ("\"any\"", visitor.visit_str("any")),
+            Anything::Integer => ("-1", visitor.visit_i64(-1)),
+            Anything::Null => ("null", visitor.visit_unit()),
+            Anything::Float => ("0.5", visitor.visit_f64(0.5)),
+            Anything::Bool => ("true", visitor.visit_bool(true)),
+            Anything::List => {
+                let list = de::value::SeqDeserializer::<_, Unfed>::new(std::iter::once("any"));
+                ("[\"any\"]", visitor.visit_seq(list))
             }
-            Wanted::Small => ("-1", visitor.visit_i64(-1)),
-            Wanted::Empty => ("null", visitor.visit_unit()),
-            Wanted::Plain => ("0.5", visitor.visit_f64(0.5)),
-            Wanted::Sparse => ("true", visitor.visit_bool(true)),
+            Anything::Map => {
+                let entry = std::iter::once(("any", "any"));
+                let map = de::value::MapDeserializer::<_, Unfed>::new(entry);
+                ("{\"any\":\"any\"}", visitor.visit_map(map))
+            }
         };
         session.json.push_str(text);
         taken.map_err(|_: Unfed| Unfed::Opaque)

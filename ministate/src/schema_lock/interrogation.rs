@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::json::Json;
 
 use super::feeder::Feeder;
-use super::session::{Fed, Plan, Session, Type, Unfed, Wanted, leaf, merged};
+use super::session::{Anything, Fed, Plan, Session, Type, Unfed, Wanted, leaf, merged};
 
 /// Reads a value from the feeder, and throws it away.
 pub(super) type Ask<'a> = dyn Fn(Feeder<'_, '_>) -> Result<(), Unfed> + 'a;
@@ -72,6 +72,9 @@ pub(super) fn interrogate(
     for choices in &choices {
         plan.choices.clone_from(choices);
         let fed = settle(&mut plan, ask)?;
+        if fed.takes_anything {
+            refuse_what_takes_some_kinds(&plan, ask)?;
+        }
         let sample = canonical(parsed(&fed.json)?);
         // What is known already is another name of a variant.
         if !known.insert(sample.clone()) {
@@ -131,6 +134,7 @@ fn explore(plan: &mut Plan, ask: &Ask<'_>) -> Result<Explored, Silent> {
     while let Some(choices) = open.pop_front() {
         plan.choices.clone_from(&choices);
         let fed = match settle(plan, ask) {
+            Err(silent @ Silent { why: Unfed::Opaque, .. }) => return Err(silent),
             // A variant that has no value, in an enum that has others.
             Err(_) if !explored.choices.is_empty() => continue,
             fed => fed?,
@@ -167,17 +171,36 @@ fn explore(plan: &mut Plan, ask: &Ask<'_>) -> Result<Explored, Silent> {
     Ok(explored)
 }
 
+/// Gives values of every kind to what took one of them as if it took anything: an untagged enum asks
+/// for anything, and turns down what none of its variants is.
+fn refuse_what_takes_some_kinds(plan: &Plan, ask: &Ask<'_>) -> Result<(), Silent> {
+    for anything in Anything::ALL {
+        let plan = Plan { anything: Some(anything), ..plan.clone() };
+        let mut session = Session::new(&plan);
+        if ask(session.feeder()).is_err() {
+            let place = session.last_anything.take().unwrap_or_default();
+            return Err(Silent { place, why: Unfed::Opaque });
+        }
+    }
+    Ok(())
+}
+
 /// Feeds the type until it takes what it gets, and adds to the plan what its refusals teach.
 fn settle(plan: &mut Plan, ask: &Ask<'_>) -> Result<Fed, Silent> {
     for _ in 0..RUNS {
         let mut session = Session::new(plan);
         let result = ask(session.feeder());
         let (last_choice, last_field) = (session.last_choice.take(), session.last_field.take());
-        let escape = session.escape.take();
+        let (escape, anything) = (session.escape.take(), session.last_anything.take());
+        let at = std::mem::take(&mut session.place);
         let why = match result {
             Ok(()) => return Ok(session.into_fed()),
             Err(why) => why,
         };
+        // No other value elsewhere changes what is taken here.
+        if let (Unfed::Other(_), Some(place)) = (&why, anything.filter(|place| *place == at)) {
+            return Err(Silent { place, why: Unfed::Opaque });
+        }
         let place = last_choice.clone().unwrap_or_default();
         let learnt = match (&why, last_field, last_choice, escape) {
             (Unfed::Duplicate(name), Some((of, given)), _, _) if *name == given => {

@@ -12,6 +12,8 @@ use crate::json::Json;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     pub(super) wanted: Wanted,
+    /// What is given to what takes anything, in place of what is wanted.
+    pub(super) anything: Option<Anything>,
     /// Which variant of the enum at a place.
     pub(super) choices: BTreeMap<String, usize>,
     /// Which of the values for the place; others were turned down.
@@ -69,6 +71,30 @@ pub(super) enum Wanted {
     SomeNone(usize),
 }
 
+/// A value of each kind that JSON has: what takes anything takes them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Anything {
+    Text,
+    Integer,
+    Null,
+    Float,
+    Bool,
+    List,
+    Map,
+}
+
+impl Anything {
+    pub(super) const ALL: [Anything; 7] = [
+        Anything::Text,
+        Anything::Integer,
+        Anything::Null,
+        Anything::Float,
+        Anything::Bool,
+        Anything::List,
+        Anything::Map,
+    ];
+}
+
 /// What a run of the feeder leaves.
 #[derive(Debug)]
 pub(super) struct Fed {
@@ -80,6 +106,8 @@ pub(super) struct Fed {
     pub(super) fields: Vec<(Type, &'static str)>,
     pub(super) floats: usize,
     pub(super) nested_options: usize,
+    /// Something took what takes anything.
+    pub(super) takes_anything: bool,
 }
 
 /// Why a type did not take what it was fed.
@@ -145,6 +173,9 @@ pub(super) struct Session<'a> {
     pub(super) last_field: Option<(Type, &'static str)>,
     /// Where to leave out what would hold itself.
     pub(super) escape: Option<(String, &'static str)>,
+    /// Where anything was to be taken, and nothing was chosen since.
+    pub(super) last_anything: Option<String>,
+    pub(super) takes_anything: bool,
 }
 
 /// What encloses the place.
@@ -172,6 +203,8 @@ impl<'a> Session<'a> {
             last_choice: None,
             last_field: None,
             escape: None,
+            last_anything: None,
+            takes_anything: false,
         }
     }
 
@@ -187,6 +220,7 @@ impl<'a> Session<'a> {
             fields: self.fields,
             floats: self.floats,
             nested_options: self.nested_options,
+            takes_anything: self.takes_anything,
         }
     }
 
@@ -204,6 +238,7 @@ impl<'a> Session<'a> {
     /// The place's choice among `count` values.
     pub(super) fn choose(&mut self, count: usize) -> usize {
         self.last_choice = Some(self.place.clone());
+        self.last_anything = None;
         self.plan.candidates.get(&self.place).copied().unwrap_or(0).min(count - 1)
     }
 
