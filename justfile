@@ -19,6 +19,7 @@ test:
 # The README's main job, twice: the second run recovers what the first wrote.
 examples:
     cargo run --example counter
+    cargo run --example unit_test_your_app
     cargo run --example registry -- Cargo.lock
     cargo run --example registry -- Cargo.lock
 

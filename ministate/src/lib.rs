@@ -76,6 +76,7 @@
 //! | a look at a journal that another process writes | [`Options::read_only`] |
 //! | the state as it was | [`state_at`](StateManager::state_at) |
 //! | the end | [`close`](StateManager::close) |
+//! | tests of your handlers and your state | `testing` (feature `testing`) |
 //!
 //! Each asynchronous call has a `blocking_` twin for threads without a runtime.
 //!
@@ -89,9 +90,13 @@
 //! # Features
 //!
 //! - `snapshot`: does nothing; in ministate 0.1 it was needed for snapshots.
-//! - `testing`: `storage::Simulated`, a disk in memory whose power can be cut, for your tests too.
+//! - `testing`: for your tests. The module `testing` finds handlers that are not deterministic and
+//!   states that a crash would change, replays directories of older releases, and has a manager in
+//!   memory; `storage::Simulated` is a disk in memory whose power can be cut.
 
 // From what users see to what the disk sees.
+#[cfg(feature = "testing")]
+pub mod testing;
 mod manager;
 mod options;
 mod mutation;
@@ -115,7 +120,10 @@ mod json;
 mod error;
 pub mod storage;
 mod sync;
-#[cfg_attr(not(feature = "planted-bugs"), expect(dead_code, reason = "nobody plants any"))]
+#[cfg_attr(
+    not(feature = "planted-bugs"),
+    expect(dead_code, unreachable_pub, reason = "nobody plants any")
+)]
 mod planted;
 
 pub use backup::Backup;

@@ -48,13 +48,57 @@ fn every_message_of_the_compiler_in_the_guide_is_given() {
 #[test]
 fn every_message_of_the_lock_in_the_guide_is_printed() {
     let printed = reports();
-    // Those of an opening are held by the example `evolve_schema`.
-    let is_of_the_lock = |text: &&str| !text.starts_with("error") && !text.contains("bank.wal");
+    // Those of an opening are held by the example `evolve_schema`, those of the kit for tests below.
+    let is_of_the_lock = |text: &&str| {
+        !["error", "mutation "].iter().any(|start| text.starts_with(start))
+            && !text.contains("bank.wal")
+    };
     let shown: Vec<_> = messages().into_iter().filter(is_of_the_lock).collect();
     assert!(shown.len() >= 7, "the guide shows {}", shown.len());
     for message in shown {
         let is_printed = printed.iter().any(|report| every_line_is_in(message, report));
         assert!(is_printed, "{message}\n\nis not in any of\n\n{}", printed.join("\n\n"));
+    }
+}
+
+#[test]
+fn every_message_of_the_kit_in_the_guide_is_printed() {
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    struct Desk {
+        until: BTreeMap<String, u64>,
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
+    #[mutations(state = Desk)]
+    enum DeskOp {
+        Lend { tool: String },
+        TakeBack { tool: String },
+    }
+
+    impl Desk {
+        fn lend(&mut self, tool: String) {
+            self.until.insert(tool, std::time::UNIX_EPOCH.elapsed().unwrap().as_secs());
+        }
+
+        #[expect(clippy::needless_pass_by_value, reason = "an operation hands over its fields")]
+        fn take_back(&mut self, tool: String) {
+            self.until.remove(&tool);
+        }
+    }
+
+    let drill = || "drill".to_string();
+    let mutations = [DeskOp::TakeBack { tool: drill() }, DeskOp::Lend { tool: drill() }];
+    let panic = std::panic::catch_unwind(|| {
+        ministate::testing::assert_deterministic(Desk::default(), mutations);
+    });
+    let printed = panic.unwrap_err().downcast::<String>().unwrap();
+    // The time is another with every run.
+    let without_times = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
+    let shown: Vec<_> =
+        messages().into_iter().filter(|text| text.starts_with("mutation ")).collect();
+    assert_eq!(shown.len(), 1);
+    for message in shown {
+        assert_eq!(without_times(message), without_times(&printed));
     }
 }
 

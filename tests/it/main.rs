@@ -35,6 +35,7 @@ mod schema_histories;
 mod schema_lock;
 mod snapshots;
 mod state_versions;
+mod testing_kit;
 mod torn_tail;
 mod upcasting;
 mod upkeep;
