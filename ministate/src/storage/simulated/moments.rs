@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::world::{Unit, World};
@@ -49,12 +50,12 @@ impl Moment {
     ///
     /// There are two for each part that can be lost on its own, to the power of how many of them
     /// there are. Where these are more than `at_most`, those are tried that have nothing, all, all
-    /// up to one, all from one on, one, or all but one of the parts, and others by chance: always
-    /// the same.
+    /// up to one, all from one on, one, or all but one of the parts, or of the pages of 4 KiB that
+    /// they are in, and others by chance: always the same.
     pub fn crash_states(&self, at_most: usize) -> Vec<CrashState> {
         let units = self.world.units();
         let mut seen = HashSet::new();
-        choices(units.len(), at_most, self.call)
+        choices(&groups(&units), at_most, self.call)
             .into_iter()
             .map(|kept| {
                 let world = self.world.after_power_cut(chosen(&units, &kept));
@@ -79,8 +80,24 @@ fn chosen<'a>(units: &'a [Unit], kept: &[bool]) -> impl Iterator<Item = &'a Unit
     units.iter().zip(kept).filter(|(_, kept)| **kept).map(|(unit, _)| unit)
 }
 
-/// What to keep of so many units, each way once.
-fn choices(units: usize, at_most: usize, seed: u64) -> Vec<Vec<bool>> {
+/// The pages that the units are in, by their places; what is in none stands alone.
+fn groups(units: &[Unit]) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (place, unit) in units.iter().enumerate() {
+        let same = place
+            .checked_sub(1)
+            .is_some_and(|before| unit.page().is_some() && unit.page() == units[before].page());
+        match groups.last_mut() {
+            Some(last) if same => last.end = place + 1,
+            _ => groups.push(place..place + 1),
+        }
+    }
+    groups
+}
+
+/// What to keep of the units in these groups, each way once.
+fn choices(groups: &[Range<usize>], at_most: usize, seed: u64) -> Vec<Vec<bool>> {
+    let units = groups.last().map_or(0, |last| last.end);
     let all = u32::try_from(units).ok().and_then(|units| 2usize.checked_pow(units));
     if let Some(all) = all.filter(|all| *all <= at_most) {
         let bit = |choice: usize, unit: usize| choice >> unit & 1 == 1;
@@ -102,6 +119,10 @@ fn choices(units: usize, at_most: usize, seed: u64) -> Vec<Vec<bool>> {
         add(of(&|unit| unit == one));
         add(of(&|unit| unit != one));
     }
+    for group in groups {
+        add(of(&|unit| group.contains(&unit)));
+        add(of(&|unit| !group.contains(&unit)));
+    }
     let mut chance = Chance(seed);
     for _ in 0..at_most {
         add((0..units).map(|_| chance.half()).collect());
@@ -111,21 +132,35 @@ fn choices(units: usize, at_most: usize, seed: u64) -> Vec<Vec<bool>> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::choices;
+
+    fn alone(units: usize) -> Vec<Range<usize>> {
+        (0..units).map(|unit| unit..unit + 1).collect()
+    }
 
     #[test]
     fn few_units_are_kept_in_every_way() {
-        assert_eq!(choices(0, 1, 0), [Vec::<bool>::new()]);
-        assert_eq!(choices(2, 4, 0), [[false, false], [true, false], [false, true], [true, true]]);
-        assert_eq!(choices(5, 32, 0).len(), 32);
+        assert_eq!(choices(&alone(0), 1, 0), [Vec::<bool>::new()]);
+        let all = [[false, false], [true, false], [false, true], [true, true]];
+        assert_eq!(choices(&alone(2), 4, 0), all);
+        assert_eq!(choices(&alone(5), 32, 0).len(), 32);
     }
 
     #[test]
     fn of_many_units_at_least_nothing_all_and_each_beginning_are_kept() {
-        let choices = choices(70, 400, 7);
+        let choices = choices(&alone(70), 400, 7);
         assert_eq!(choices.len(), 400);
         for kept in 0..=70 {
             assert!(choices.contains(&(0..70).map(|unit| unit < kept).collect()), "{kept}");
         }
+    }
+
+    #[test]
+    fn of_many_units_each_page_is_lost_as_a_whole() {
+        let choices = choices(&[0..8, 8..16, 16..17], 100, 7);
+        assert!(choices.contains(&(0..17).map(|unit| !(8..16).contains(&unit)).collect()));
+        assert!(choices.contains(&(0..17).map(|unit| (8..16).contains(&unit)).collect()));
     }
 }

@@ -10,6 +10,9 @@ use std::sync::{Arc, OnceLock};
 /// Sectors are the units in which a disk writes.
 const SECTOR_BYTES: usize = 512;
 
+/// Pages are the units in which file systems keep files in memory.
+const PAGE_BYTES: usize = 4096;
+
 /// All files and names of a disk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct World {
@@ -80,6 +83,16 @@ enum Effect {
     SetLen { file: FileId, length: usize },
     /// These names stand for these files now.
     Names { dir: PathBuf, names: NameChanges },
+}
+
+impl Unit {
+    /// The page that it is a part of: file systems write back whole pages.
+    pub(super) fn page(&self) -> Option<(FileId, usize)> {
+        match &self.effect {
+            Effect::Sectors { file, range, .. } => Some((*file, range.start / PAGE_BYTES)),
+            Effect::Extended { .. } | Effect::SetLen { .. } | Effect::Names { .. } => None,
+        }
+    }
 }
 
 impl World {
