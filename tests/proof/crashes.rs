@@ -12,8 +12,8 @@ use ministate::__private::{Bug, planted_now, with_bug};
 use ministate::storage::{Fault, Moment, Simulated, Storage};
 use ministate_tests::{Chance, entries, push};
 
-use crate::Finding;
 use crate::history::{Choices, DIR, Happened, Step, Stopped, live, steps};
+use crate::{Finding, on_all_cores};
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,12 +63,7 @@ pub fn explore(states: u64, bug: Option<Bug>) -> Result<Counts, Finding> {
             }
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| with_bug(bug, work));
-        }
-    });
+    on_all_cores(bug, work);
     match found.into_inner().unwrap() {
         Some(finding) => Err(finding),
         None => Ok(seen.into_inner().unwrap().counts),

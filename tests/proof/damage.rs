@@ -11,8 +11,8 @@ use ministate::MiniStateError;
 use ministate::storage::Simulated;
 use ministate_tests::{entries, push};
 
-use crate::Finding;
 use crate::directory::{Damage, Directory, End, Thoroughness, directories};
+use crate::{Finding, on_all_cores};
 
 /// What was looked at.
 #[derive(Debug, Clone, Default)]
@@ -72,12 +72,7 @@ pub fn explore(thoroughness: Thoroughness, bug: Option<Bug>) -> Result<Counts, F
             }
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| with_bug(bug, work));
-        }
-    });
+    on_all_cores(bug, work);
     match found.into_inner().unwrap() {
         Some(finding) => Err(finding),
         None => Ok(totals.counts()),

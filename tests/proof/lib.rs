@@ -11,6 +11,8 @@ mod ledger;
 
 use std::fmt;
 
+use ministate::__private::{Bug, with_bug};
+
 pub use directory::Thoroughness;
 
 /// A disk on which a promise does not hold.
@@ -26,4 +28,14 @@ impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}\nagain: {}", self.story, self.replay)
     }
+}
+
+/// Does the same work on every core, in a program that may have a bug.
+fn on_all_cores(bug: Option<Bug>, work: impl Fn() + Sync) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| with_bug(bug, &work));
+        }
+    });
 }
