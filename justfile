@@ -87,16 +87,13 @@ replay input:
 hostile inputs="1000000":
     MINISTATE_HOSTILE_INPUTS={{inputs}} cargo test --release -p ministate-tests --test it -- hostile_input --nocapture
 
-# Long: undefined behaviour, in the tests that need no disk and little computation.
+# Long: undefined behaviour, in the tests of the parts that are pure.
 miri:
     #!/usr/bin/env bash
     set -euo pipefail
     rustup run nightly cargo miri --version >/dev/null 2>&1 \
         || { echo "first: rustup component add miri rust-src --toolchain nightly" >&2; exit 1; }
-    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p ministate-tests --test it -- --test-threads=1 \
-        torn_tail::a_record_that_lost torn_tail::zeros format::the_documented damage::the_only damage::a_segment \
-        damage::the_first damage::records_behind group_commit::a_reader group_commit::applies_joined \
-        cancellation::dropped_while cancellation::dropped_before
+    MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p ministate --lib --all-features
 
 # Long: data races, in the tests with several threads; builds the standard library too.
 tsan:
