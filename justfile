@@ -104,3 +104,10 @@ tsan:
     RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu \
         --target-dir target/tsan -p ministate-tests --test it -- \
         group_commit cancellation one_writer upkeep read_only poison backup
+
+# Long: changes of recovery, journal and commit that no test sees; goes on from target/mutants/results.
+mutants *words:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo mutants --version >/dev/null 2>&1 || { echo "first: cargo install cargo-mutants --locked" >&2; exit 1; }
+    cargo run -p ministate-mutants -- {{words}}

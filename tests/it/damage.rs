@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use ministate::MiniStateError;
 use ministate::storage::Simulated;
-use ministate_tests::{JOURNAL, Push, entries, open_simulated, push};
+use ministate::{MiniStateError, Options};
+use ministate_tests::{JOURNAL, List, Push, entries, open_simulated, push};
 
 const SEGMENT_BYTES: u64 = 1_000;
 
@@ -224,8 +224,9 @@ fn a_removed_segment_is_missed() {
         disk.remove(&path(removed)).unwrap();
         match refuse(&disk) {
             MiniStateError::Missing { path: missing, seq } => {
+                let header = String::from_utf8(sound.content(&missing).unwrap()).unwrap();
+                assert!(header.contains(&format!(r#""first":{seq},"#)), "{seq}: {header}");
                 assert_eq!(missing, path(removed));
-                assert!(seq >= 1);
             }
             other => panic!("{removed} removed: {other}"),
         }
@@ -261,6 +262,61 @@ fn a_damaged_header_is_called_damage() {
                 }
             }
         }
+    }
+}
+
+/// The snapshot beside it says that there was a journal.
+#[test]
+fn a_damaged_header_is_called_damage_without_a_head_file_too() {
+    use ministate::storage::Storage;
+    let disk = journal(5, u64::MAX);
+    disk.remove(&path("list.wal.head.json")).unwrap();
+    let mut damaged = active(&disk);
+    damaged[2] ^= 2;
+    disk.set_content(path(JOURNAL), damaged);
+    assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
+}
+
+#[test]
+fn what_follows_a_snapshot_is_missed_where_no_segment_is_left() {
+    use ministate::storage::Storage;
+    let disk = journal(5, u64::MAX);
+    open_simulated(&disk, u64::MAX).unwrap().blocking_create_snapshot().unwrap();
+    // Creating it may have sealed the segment.
+    for (name, _) in everything(&disk).iter().filter(|(name, _)| name.ends_with(".jsonl")) {
+        disk.remove(&path(name)).unwrap();
+    }
+    for head in ["there", "removed"] {
+        if head == "removed" {
+            disk.remove(&path("list.wal.head.json")).unwrap();
+        }
+        let view = Options::new().storage(disk.clone());
+        let view = view.blocking_read_only::<List, Push>("lists", JOURNAL).map(drop);
+        for error in [refuse(&disk), view.unwrap_err()] {
+            match error {
+                MiniStateError::Missing { path: missing, seq: 6 } => {
+                    assert_eq!(missing, path(JOURNAL));
+                }
+                other => panic!("the head file is {head}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// A segment is sealed once its successor is there, so the successor was lost.
+#[test]
+fn the_successor_of_a_segment_that_was_being_sealed_is_missed() {
+    use ministate::storage::Storage;
+    let disk = journal(40, SEGMENT_BYTES);
+    let header = String::from_utf8(active(&disk)).unwrap();
+    let last_sealed = everything(&disk).into_iter().rfind(|(name, _)| name.contains("wal.0"));
+    disk.rename(&path(&last_sealed.unwrap().0), &path(JOURNAL)).unwrap();
+    match refuse(&disk) {
+        MiniStateError::Missing { path: missing, seq } => {
+            assert_eq!(missing, path("list.wal.next.jsonl"));
+            assert!(header.contains(&format!(r#""first":{seq},"#)), "{seq}: {header}");
+        }
+        other => panic!("{other}"),
     }
 }
 
@@ -310,9 +366,10 @@ fn records_behind_the_end_of_a_sealed_segment_are_refused() {
     let disk = journal(40, SEGMENT_BYTES);
     let first = sealed(1);
     let sound = disk.content(&first).unwrap();
-    let last_record = lines(&sound).into_iter().rev().nth(1).unwrap();
-    for more in [b"x".to_vec(), sound[last_record].to_vec()] {
-        disk.set_content(&first, [sound.clone(), more].concat());
+    let [.., last_record, end] = &lines(&sound)[..] else { unreachable!() };
+    let begun = end.start..end.start + 10;
+    for more in [b"x", &sound[last_record.clone()], &sound[begun]] {
+        disk.set_content(&first, [&sound, more].concat());
         assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }));
     }
 }
@@ -419,6 +476,110 @@ fn a_record_at_an_impossible_place_in_its_batch_is_refused() {
         } else {
             refuse_at_line(&disk, 5, 4);
         }
+    }
+}
+
+/// A power cut can take the newline of the last line, which is then the right one. One that is not
+/// was changed.
+#[test]
+fn a_changed_last_line_is_refused_without_its_newline_too() {
+    let disk = journal(4, u64::MAX);
+    let record = lines(&active(&disk)).pop().unwrap();
+    let without_newline = |content: &[u8], line: &Range<usize>| content[..line.end - 1].to_vec();
+    let mut cut = without_newline(&active(&disk), &record);
+    disk.set_content(path(JOURNAL), cut.clone());
+    assert_eq!(entries(&open_simulated(&disk.restarted(0), u64::MAX).unwrap()), [0, 1, 2]);
+    let entry =
+        record.start + cut[record.clone().start..].iter().rposition(|b| *b == b'3').unwrap();
+    let checksum = cut.len() - 3;
+    for at in [entry, checksum] {
+        cut[at] ^= 1;
+        disk.set_content(path(JOURNAL), cut.clone());
+        refuse_at_line(&disk, 5, 4);
+        cut[at] ^= 1;
+    }
+
+    let disk = journal(4, u64::MAX);
+    open_simulated(&disk, u64::MAX).unwrap().blocking_close().unwrap();
+    let mark = lines(&active(&disk)).pop().unwrap();
+    let mut cut = without_newline(&active(&disk), &mark);
+    disk.set_content(path(JOURNAL), cut.clone());
+    assert_eq!(entries(&open_simulated(&disk.restarted(0), u64::MAX).unwrap()), [0, 1, 2, 3]);
+    let checksum = cut.len() - 3;
+    cut[checksum] ^= 1;
+    disk.set_content(path(JOURNAL), cut);
+    refuse_at_line(&disk, 6, 5);
+}
+
+/// Where the sectors before it are gone, a later record of the same batch may stand; not this one.
+#[test]
+fn a_record_that_was_moved_back_by_whole_sectors_is_refused() {
+    let disk = journal(4, u64::MAX);
+    let mut moved = active(&disk);
+    let record = lines(&moved).pop().unwrap();
+    moved.splice(record.start..record.start, [b'\n'; 1024]);
+    disk.set_content(path(JOURNAL), moved);
+    refuse_at_line(&disk, 5, 4);
+}
+
+/// All of it was synced before its successor was there, so no batch can be torn in it.
+#[test]
+fn a_sealed_segment_that_ends_with_the_beginning_of_a_record_is_refused() {
+    let disk = journal(40, SEGMENT_BYTES);
+    let (first, second) = (sealed(1), second_sealed(&disk));
+    let (sound, next) = (disk.content(&first).unwrap(), disk.content(second).unwrap());
+    let end = lines(&sound).pop().unwrap();
+    let record = lines(&next)[1].clone();
+    for bytes in [20, record.len() - 10] {
+        let begun = [&sound[..end.start], &next[record.start..record.start + bytes]].concat();
+        disk.set_content(&first, begun);
+        assert!(matches!(refuse(&disk), MiniStateError::Corrupt { .. }), "{bytes} bytes");
+    }
+}
+
+/// A segment begins with a new batch.
+#[test]
+fn a_batch_does_not_go_on_in_the_next_segment() {
+    let journals = (2..60).map(|mutations| (mutations, journal(mutations, SEGMENT_BYTES)));
+    let (mutations, disk) = journals
+        .filter(|(_, disk)| disk.content(sealed(1)).is_some())
+        .find(|(_, disk)| lines(&active(disk)).len() == 2)
+        .unwrap();
+    let sound = String::from_utf8(active(&disk)).unwrap();
+    let mut lines = sound.lines();
+    let (header, record) = (lines.next().unwrap(), lines.next().unwrap());
+    let (covered, _) = record.split_once(r#","crc":"#).unwrap();
+    let covered = covered.replacen(r#""at""#, r#""b":1,"at""#, 1);
+    let previous = &header[header.len() - 10..header.len() - 2];
+    let crc = crate::format::crc32c(format!("{previous}{covered}").as_bytes());
+    let crafted = format!(r#"{covered},"crc":"{crc}"}}"#);
+    disk.set_content(path(JOURNAL), sound.replace(record, &crafted).into_bytes());
+    refuse_at_line(&disk, 2, mutations);
+}
+
+/// Both are of the same journal, as after a backup was restored and used beside it.
+#[test]
+fn a_segment_of_another_branch_of_the_history_is_refused() {
+    let disk = journal(20, SEGMENT_BYTES);
+    let branch = disk.restarted(0);
+    let go_on = |disk: &Simulated, entries: Range<u64>| {
+        let lists = open_simulated(disk, SEGMENT_BYTES).unwrap();
+        for entry in entries {
+            lists.blocking_apply(push(entry)).unwrap();
+        }
+    };
+    go_on(&disk, 20..40);
+    go_on(&branch, 60..80);
+    let (name, foreign) =
+        everything(&branch).into_iter().rfind(|(name, _)| name.contains("wal.0")).unwrap();
+    assert!(disk.content(path(&name)).is_some_and(|own| own != foreign));
+    let first: u64 = name.split('.').nth(2).unwrap().parse().unwrap();
+    disk.set_content(path(&name), foreign);
+    match refuse(&disk) {
+        MiniStateError::Corrupt { at, seq, .. } => {
+            assert_eq!((at.file, at.line, seq), (path(&name), 1, first));
+        }
+        other => panic!("{other}"),
     }
 }
 

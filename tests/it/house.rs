@@ -100,6 +100,7 @@ fn every_file_says_first_what_it_is_for() {
         "ministate/src",
         "ministate-derive/src",
         "tests/it",
+        "tests/mutants",
         "tests/proof",
         "tests/shuttled",
         "tests/support",

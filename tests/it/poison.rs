@@ -116,6 +116,17 @@ fn what_a_failed_sync_dropped_is_written_again_before_the_next_acknowledgement()
     }
 }
 
+/// Only a disk that is too full for the fill is asked twice.
+#[test]
+fn a_write_that_fails_is_not_repeated() {
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    // The first write of a manager has the fill with it.
+    disk.fail_at(disk.calls(), Fault::Fails);
+    let result = lists.blocking_apply(push(1));
+    assert!(matches!(result, Err(MiniStateError::NotWritten { .. })), "{result:?}");
+}
+
 #[test]
 fn a_disk_without_room_for_fill_is_written_without_it() {
     let disk = Simulated::new();

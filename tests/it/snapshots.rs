@@ -1,7 +1,7 @@
 //! Snapshots bound the start-up, compaction the disk, and neither changes what happened.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ministate::storage::{Fault, Simulated, Storage};
 use ministate::{Disposal, MiniStateError, Mutator, Options, StateManager};
@@ -346,4 +346,39 @@ fn a_state_that_does_not_read_back_is_not_made_a_snapshot() {
     assert!(matches!(mean.blocking_create_snapshot(), Err(MiniStateError::Refused { .. })));
     mean.blocking_apply(Divide(1.0, 2.0)).unwrap();
     mean.blocking_create_snapshot().unwrap();
+}
+
+#[test]
+fn a_long_recovery_says_how_far_it_is() {
+    const RECORD_BYTES: u64 = 200_000;
+    let disk = Simulated::new();
+    let lists = open_simulated(&disk, 1_500_000).unwrap();
+    for entry in 0..40 {
+        let padding = "x".repeat(RECORD_BYTES as usize);
+        lists.blocking_apply(Push { entry, padding }).unwrap();
+    }
+    drop(lists);
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let listener = {
+        let said = Arc::clone(&said);
+        move |progress| said.lock().unwrap().push(progress)
+    };
+    let options = Options::new().storage(disk.clone()).on_progress(listener);
+    let lists: Lists = options.blocking_open("lists", JOURNAL).unwrap();
+    assert_eq!(lists.sequence(), 40);
+    let said = said.lock().unwrap();
+    // One report a MiB, and the last one.
+    assert!((6..=9).contains(&said.len()), "{said:?}");
+    let mut before = 0;
+    for progress in said.iter() {
+        let (read, replayed) = (progress.bytes_read, progress.replayed);
+        // The records that the report counts were read; those that end segments may be missing.
+        let all = replayed * RECORD_BYTES;
+        assert!(read > before && (all / 5 * 4..all + 100_000).contains(&read), "{said:?}");
+        assert_eq!(progress.bytes_total, said[0].bytes_total);
+        before = read;
+    }
+    let last = said.last().unwrap();
+    assert_eq!((last.bytes_read, last.replayed), (last.bytes_total, 40));
+    assert!(last.bytes_total.abs_diff(40 * RECORD_BYTES) < 400_000, "{last:?}");
 }

@@ -1,10 +1,12 @@
 //! What a crash leaves of a batch that was never acknowledged is cut, kept aside and reported.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ministate::storage::Simulated;
 use ministate::{Mutator, Options};
-use ministate_tests::{JOURNAL, entries, open_simulated, push};
+use ministate_tests::{Call, Hook, Hooked, JOURNAL, Lists, entries, open_simulated, push};
 use serde::{Deserialize, Serialize};
 
 fn path(name: &str) -> PathBuf {
@@ -40,6 +42,11 @@ fn a_journal_cut_at_any_byte_of_its_last_records_opens_with_every_complete_recor
             None => assert_eq!(torn, 0),
             Some(tail) => {
                 assert_eq!((tail.bytes, tail.after), (torn as u64, complete));
+                let name = tail.kept_in.file_name().unwrap().to_str().unwrap();
+                assert!(
+                    name.starts_with(&format!("list.wal.torn.{:020}.", complete + 1)),
+                    "{name}"
+                );
                 let kept = disk.content(&tail.kept_in).unwrap();
                 assert_eq!(kept, &whole[ends[complete as usize - 1]..cut]);
             }
@@ -134,4 +141,60 @@ fn zeros_behind_the_data_are_no_records() {
     lists.blocking_apply(push(2)).unwrap();
     drop(lists);
     assert_eq!(entries(&open_simulated(&disk, u64::MAX).unwrap()), [1, 2]);
+}
+
+#[test]
+fn the_recovery_says_how_the_last_run_ended() {
+    let disk = Simulated::new();
+    let data_bytes = || {
+        let content = disk.content(path(JOURNAL)).unwrap();
+        content.iter().rposition(|byte| *byte != b'\n').unwrap() as u64 + 2
+    };
+    let found = |lists: &Lists| (lists.recovery().was_closed, lists.recovery().rewritten_bytes);
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    lists.blocking_apply(push(0)).unwrap();
+    drop(lists);
+    let before_mark = data_bytes();
+
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(found(&lists), (false, before_mark));
+    lists.blocking_close().unwrap();
+
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(found(&lists), (true, 0));
+    lists.blocking_apply(push(1)).unwrap();
+    drop(lists);
+
+    // The mark is behind what it vouches for.
+    let lists = open_simulated(&disk, u64::MAX).unwrap();
+    assert_eq!(found(&lists), (false, data_bytes() - before_mark));
+}
+
+#[derive(Debug, Default)]
+struct Syncs(Arc<AtomicU64>);
+
+impl Hook for Syncs {
+    fn before(&self, call: Call) {
+        self.0.fetch_add(u64::from(call == Call::Sync), Ordering::Relaxed);
+    }
+}
+
+/// Else each start would take as long as its newest segment is large.
+#[test]
+fn a_closed_journal_is_not_written_again() {
+    let disk = Simulated::new();
+    let syncs_of_an_opening = || {
+        let syncs = Arc::new(AtomicU64::new(0));
+        let storage = Hooked::new(disk.clone(), Syncs(Arc::clone(&syncs)));
+        let opened = Options::new().storage(storage).blocking_open("lists", JOURNAL);
+        let lists: Lists = opened.unwrap();
+        (lists, syncs.load(Ordering::Relaxed))
+    };
+    let (lists, _) = syncs_of_an_opening();
+    lists.blocking_apply(push(0)).unwrap();
+    drop(lists);
+    let (lists, syncs) = syncs_of_an_opening();
+    assert!(syncs > 0, "nothing says that the record was synced");
+    lists.blocking_close().unwrap();
+    assert_eq!(syncs_of_an_opening().1, 0);
 }

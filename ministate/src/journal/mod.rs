@@ -10,7 +10,6 @@ mod writer;
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,9 +134,6 @@ pub(crate) fn refuse_foreign(storage: &dyn Storage, names: &Names) -> Result<(),
     match Segment::open(storage, &names.active()) {
         // The other files say that it was a segment, so it was damaged.
         Err(MiniStateError::Foreign { .. }) if is_journal()? => Ok(()),
-        Err(MiniStateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Ok(())
-        }
         Err(error @ (MiniStateError::Foreign { .. } | MiniStateError::NewerFormat { .. })) => {
             Err(error)
         }

@@ -198,11 +198,12 @@ mod tests {
             names.kind(path.file_name().and_then(OsStr::to_str).expect("names are UTF-8"))
         };
         assert_eq!(kind(names.active()), Some(Kind::Active));
-        assert_eq!(kind(names.sealed(u64::MAX)), Some(Kind::Sealed(u64::MAX)));
+        assert_eq!(kind(names.sealed(u64::MAX - 1)), Some(Kind::Sealed(u64::MAX - 1)));
         assert_eq!(kind(names.snapshot(0)), Some(Kind::Snapshot(0)));
         assert_eq!(kind(names.next()), Some(Kind::Next));
         assert_eq!(kind(names.temporary(7)), Some(Kind::Temporary));
-        for ignored in [names.head(), names.lock(), names.archive(), names.torn(1, 2)] {
+        let last = names.sealed(u64::MAX);
+        for ignored in [names.head(), names.lock(), names.archive(), names.torn(1, 2), last] {
             assert_eq!(kind(ignored), None);
         }
     }

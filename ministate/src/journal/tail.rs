@@ -64,7 +64,7 @@ pub(crate) fn judge(
     // 6
     if let Some(first) = successor {
         let complete = after.seq + 1 == first;
-        let control = matches!(form, Form::Control | Form::Nothing | Form::Either) && control_only;
+        let control = matches!(form, Form::Control | Form::Either) && control_only;
         if !complete || !control {
             return Verdict::Damaged(
                 "a segment that has a successor does not end as it was sealed",
@@ -78,11 +78,10 @@ pub(crate) fn judge(
 /// What the bytes before the first gone one begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    Nothing,
     Record,
     /// A mark or an end line.
     Control,
-    /// Too short to tell.
+    /// Too short to tell, or nothing.
     Either,
 }
 
@@ -110,7 +109,6 @@ fn form_of(head: &[u8], rest: &[u8], after: &Continuity) -> Result<Form, &'stati
     let begins_record = head.iter().all(|byte| *byte >= 0x20)
         && begins_record(head, next, after.next_place(), after.chain);
     match (begins_record, begins_control) {
-        _ if head.is_empty() => Ok(Form::Nothing),
         (true, true) => Ok(Form::Either),
         (true, false) => Ok(Form::Record),
         (false, true) => Ok(Form::Control),

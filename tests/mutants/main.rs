@@ -1,0 +1,389 @@
+//! Which changes of the code does no test see? `cargo mutants` says what to change; all changes are
+//! built at once, each behind a number, since building them one by one would take days.
+
+#![expect(clippy::disallowed_methods, reason = "sources are real files")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+mod instrument;
+
+/// One of the changes that `cargo mutants` proposes.
+#[derive(Debug)]
+pub(crate) struct Mutant {
+    file: String,
+    start: instrument::Place,
+    end: instrument::Place,
+    replacement: String,
+    /// With the line, for people.
+    name: String,
+    /// Without it, for the list of those that are accepted.
+    change: String,
+}
+
+/// Tests that run together, the quick ones first.
+struct Stage {
+    name: &'static str,
+    binary: &'static str,
+    /// All where it is empty.
+    tests: &'static str,
+    skipped: &'static str,
+}
+
+/// Those that a busy machine fails by itself, or that say nothing of what a mutant does.
+const NEVER: &str = "house:: misuse published_api real_kernel guide:: derive:: \
+                     upkeep::a_snapshot_that_fails_by_itself";
+
+/// Those that take longer than a second: the other stages.
+const LATER: &str = "every_crash planted_bugs hostile_input commit_protocol power_cuts import:: \
+                     fault_points a_flipped_bit_in_the_last backup:: survive_kill \
+                     a_dropped_manager fidelity:: upcasting upkeep:: usage:: schema_";
+
+const STAGES: [Stage; 7] = [
+    Stage { name: "unit", binary: "ministate", tests: "", skipped: "" },
+    Stage { name: "quick", binary: "it", tests: "", skipped: LATER },
+    Stage {
+        name: "crash",
+        binary: "it",
+        tests: "every_crash_leaves every_crash_of_an_import",
+        skipped: "",
+    },
+    Stage { name: "hostile", binary: "it", tests: "hostile_input", skipped: "" },
+    Stage { name: "commit", binary: "it", tests: "commit_protocol power_cuts", skipped: "" },
+    Stage {
+        name: "rest",
+        binary: "it",
+        tests: "import:: fault_points a_flipped_bit_in_the_last backup:: survive_kill \
+                a_dropped_manager fidelity:: upcasting upkeep:: usage:: schema_",
+        skipped: "",
+    },
+    Stage { name: "damage", binary: "it", tests: "every_damage", skipped: "" },
+];
+
+/// So many of the bounded tiers show most of what more of them show.
+const BOUNDS: [(&str, &str); 5] = [
+    ("MINISTATE_CRASH_STATES", "20000"),
+    ("MINISTATE_CRASH_HISTORIES", "500"),
+    ("MINISTATE_HOSTILE_INPUTS", "1000"),
+    ("MINISTATE_KILL_ROUNDS", "3"),
+    ("MINISTATE_SCHEMA_HISTORIES", "50"),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent);
+    let root = root.expect("the package is in a workspace").to_path_buf();
+    let work = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let work = work.join("mutants");
+    let mutants = list(&root);
+    let (mut unviable, tree) = (BTreeSet::new(), work.join("tree"));
+    copy(&root, &tree);
+    let found = loop {
+        let found = write_mutants(&root, &tree, &mutants, &unviable);
+        let refused = refused_by_the_compiler(&tree, &work);
+        if refused.is_empty() {
+            break found;
+        }
+        unviable.extend(refused);
+    };
+    eprintln!("{} mutants, {} of them built", mutants.len(), found.len());
+    let binaries = build(&tree, &work);
+    let limits = STAGES.map(|stage| {
+        let begun = Instant::now();
+        let passes = run(&stage, &binaries, &tree, 0, Duration::from_secs(1800));
+        assert_eq!(passes, Outcome::Passed, "without a mutant, in {}", stage.name);
+        eprintln!("{}: {:.1} s", stage.name, begun.elapsed().as_secs_f32());
+        begun.elapsed() * 5 + Duration::from_secs(10)
+    });
+
+    let results = work.join("results");
+    let known: BTreeMap<String, String> = fs::read_to_string(&results)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(result, name)| (name.to_string(), result.to_string()))
+        .collect();
+    let all = Mutex::new(known);
+    let file = OpenOptions::new().create(true).append(true).open(&results);
+    let file = Mutex::new(file.expect("the results can be written"));
+    let next = AtomicUsize::new(0);
+    let todo: Vec<(usize, &Mutant)> = (1..)
+        .zip(&mutants)
+        .filter(|(_, mutant)| {
+            wanted.is_empty() || wanted.iter().any(|wanted| mutant.name.contains(wanted))
+        })
+        .collect();
+    let work = || {
+        while let Some((number, mutant)) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if lock(&all).contains_key(&mutant.name) {
+                continue;
+            }
+            let begun = Instant::now();
+            let result = match found.contains(number) {
+                true => try_stages(*number, &limits, &binaries, &tree),
+                false => "unviable".to_string(),
+            };
+            eprintln!("{:.1} s {result}: {}", begun.elapsed().as_secs_f32(), mutant.name);
+            writeln!(lock(&file), "{result}\t{}", mutant.name).expect("the results can be written");
+            lock(&all).insert(mutant.name.clone(), result);
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(work);
+        }
+    });
+    let todo: Vec<&Mutant> = todo.into_iter().map(|(_, mutant)| mutant).collect();
+    report(&root, &todo, &lock(&all))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no thread panics")
+}
+
+/// What `cargo mutants` would do to the files in its configuration.
+fn list(root: &Path) -> Vec<Mutant> {
+    let listed = Command::new("cargo")
+        .args(["mutants", "--list", "--json"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(listed.status.success(), "first: cargo install cargo-mutants --locked");
+    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).expect("cargo mutants' JSON");
+    let place = |place: &Value| {
+        let number = |name: &str| place[name].as_u64().expect("a place") as usize;
+        (number("line"), number("column"))
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let mutant = |mutant: &Value| {
+        let (file, name) = (text(&mutant["file"]), text(&mutant["name"]));
+        let position = name.splitn(4, ':').nth(3).unwrap_or_default();
+        let change = format!("{file}:{position}");
+        let span = &mutant["span"];
+        let (start, end) = (place(&span["start"]), place(&span["end"]));
+        Mutant { file, start, end, replacement: text(&mutant["replacement"]), name, change }
+    };
+    listed.iter().map(mutant).collect()
+}
+
+/// The committed and new files, each written only where it differs, for builds to be quick.
+fn copy(root: &Path, tree: &Path) {
+    let files = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .expect("git runs");
+    let files = String::from_utf8(files.stdout).expect("names are text");
+    for file in files.split_terminator('\0').filter(|file| !file.starts_with("ministate/src/")) {
+        if let Ok(bytes) = fs::read(root.join(file)) {
+            write(&tree.join(file), &bytes);
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return;
+    }
+    let dir = path.parent().expect("a file is in a directory");
+    fs::create_dir_all(dir).and_then(|()| fs::write(path, bytes)).expect("the copy can be written");
+}
+
+/// Writes the sources with the mutants, and returns the numbers of those that are in them.
+fn write_mutants(
+    root: &Path,
+    tree: &Path,
+    mutants: &[Mutant],
+    unviable: &BTreeSet<usize>,
+) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut dirs = vec![PathBuf::from("ministate/src")];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(root.join(&dir)).expect("the sources are there") {
+            let path = dir.join(entry.expect("the sources can be listed").file_name());
+            if root.join(&path).is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(root.join(&path)).expect("sources are text");
+            let inside: Vec<(usize, &Mutant)> = (1..)
+                .zip(mutants)
+                .filter(|(number, mutant)| {
+                    Path::new(&mutant.file) == path && !unviable.contains(number)
+                })
+                .collect();
+            let (mut text, here) = match inside.is_empty() {
+                true => (text, BTreeSet::new()),
+                false => instrument::instrument(&text, &inside),
+            };
+            if path.ends_with("src/lib.rs") {
+                text.push_str("\nmod mutant;\n");
+            }
+            found.extend(here);
+            write(&tree.join(&path), text.as_bytes());
+        }
+    }
+    write(&tree.join("ministate/src/mutant.rs"), include_bytes!("mutant.rs.txt"));
+    found
+}
+
+fn cargo(tree: &Path, work: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = Command::new("cargo")
+        .args(arguments)
+        .arg("--message-format=json")
+        .env("CARGO_TARGET_DIR", work.join("build"))
+        .current_dir(tree)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    let lines = String::from_utf8(output.stdout).expect("cargo's JSON");
+    lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The numbers of the mutants that do not compile.
+fn refused_by_the_compiler(tree: &Path, work: &Path) -> BTreeSet<usize> {
+    let check = ["check", "-p", "ministate", "--features=testing,planted-bugs"];
+    let (mut refused, mut others) = (BTreeSet::new(), Vec::new());
+    for message in cargo(tree, work, &check) {
+        let message = &message["message"];
+        if message["level"] != "error" {
+            continue;
+        }
+        let spans = message["spans"].as_array().into_iter().flatten();
+        let numbers: Vec<usize> = spans
+            .flat_map(|span| span["text"].as_array().into_iter().flatten())
+            .filter_map(|line| line["text"].as_str()?.split_once("/*mutant "))
+            .filter_map(|(_, number)| number.split_once("*/")?.0.parse().ok())
+            .collect();
+        if numbers.is_empty() && message["spans"][0].is_object() {
+            others.push(message["rendered"].as_str().unwrap_or_default().to_string());
+        }
+        refused.extend(numbers);
+    }
+    assert!(!refused.is_empty() || others.is_empty(), "{}", others.concat());
+    refused
+}
+
+/// The programs that test, by the names of their targets.
+fn build(tree: &Path, work: &Path) -> BTreeMap<String, PathBuf> {
+    let mut binaries = BTreeMap::new();
+    for what in [
+        &["test", "--no-run", "-p", "ministate", "--lib", "--features=testing"][..],
+        &["test", "--no-run", "-p", "ministate-tests", "--test=it"],
+    ] {
+        for message in cargo(tree, work, what) {
+            if let (Some(program), Some(name)) =
+                (message["executable"].as_str(), message["target"]["name"].as_str())
+            {
+                binaries.insert(name.to_string(), PathBuf::from(program));
+            }
+        }
+    }
+    binaries
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// The first test that failed.
+    Failed(String),
+    TimedOut,
+}
+
+fn try_stages(
+    number: usize,
+    limits: &[Duration; STAGES.len()],
+    binaries: &BTreeMap<String, PathBuf>,
+    tree: &Path,
+) -> String {
+    for (stage, limit) in STAGES.iter().zip(limits) {
+        match run(stage, binaries, tree, number, *limit) {
+            Outcome::Passed => {}
+            Outcome::Failed(test) => return format!("caught by {}: {test}", stage.name),
+            Outcome::TimedOut => return format!("timeout in {}", stage.name),
+        }
+    }
+    "missed".to_string()
+}
+
+fn run(
+    stage: &Stage,
+    binaries: &BTreeMap<String, PathBuf>,
+    tree: &Path,
+    number: usize,
+    limit: Duration,
+) -> Outcome {
+    let package = if stage.binary == "it" { "tests" } else { stage.binary };
+    let log = tree.with_file_name(format!("log.{number}"));
+    let output = File::create(&log).expect("the log can be written");
+    let skipped = [NEVER, stage.skipped].into_iter().flat_map(str::split_whitespace);
+    let mut child = Command::new(&binaries[stage.binary])
+        .args(["-Zunstable-options", "--fail-fast"])
+        .args(stage.tests.split_whitespace())
+        .args(skipped.map(|test| format!("--skip={test}")))
+        .current_dir(tree.join(package))
+        .env("MINISTATE_MUTANT", number.to_string())
+        .env("RUST_BACKTRACE", "0")
+        // For `--fail-fast`.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .envs(BOUNDS)
+        .stdout(output)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the tests run");
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("the tests can be waited for") {
+            None if begun.elapsed() > limit => {
+                child.kill().and_then(|()| child.wait()).expect("the tests can be stopped");
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+            status => break status,
+        }
+    };
+    let said = fs::read(&log).unwrap_or_default();
+    fs::remove_file(&log).expect("the log can be removed");
+    match status {
+        None => Outcome::TimedOut,
+        Some(status) if status.success() => Outcome::Passed,
+        Some(_) => {
+            let said = String::from_utf8_lossy(&said);
+            let failed = said.lines().find_map(|line| {
+                line.strip_prefix("test ")?.split_once(" ... FAILED").map(|(test, _)| test)
+            });
+            Outcome::Failed(failed.unwrap_or("it ended").to_string())
+        }
+    }
+}
+
+/// Missed mutants need a reason in `accepted.txt`: lines of a change, ` -- ` and the reason.
+fn report(root: &Path, mutants: &[&Mutant], results: &BTreeMap<String, String>) -> ExitCode {
+    let accepted = fs::read_to_string(root.join("tests/mutants/accepted.txt")).unwrap_or_default();
+    let reasons: BTreeMap<&str, &str> =
+        accepted.lines().filter_map(|line| line.split_once(" -- ")).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut unexplained = false;
+    for mutant in mutants {
+        let result = results[&mutant.name].as_str();
+        let kind = result.split(':').next().unwrap_or_default();
+        *counts.entry(kind).or_default() += 1;
+        if result == "missed" {
+            let reason = reasons.get(mutant.change.as_str());
+            unexplained |= reason.is_none();
+            println!("{}\n    {}", mutant.name, reason.unwrap_or(&"NO REASON IS LISTED"));
+        }
+    }
+    println!("{counts:?}");
+    if unexplained { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
