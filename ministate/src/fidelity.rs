@@ -1,7 +1,8 @@
 //! Apply what you logged: a mutation is encoded, read back and compared before it is written.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use memchr::memmem::Finder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +54,8 @@ where
     Ok(Encoded { mutation, tag, payload })
 }
 
+static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("null"));
+
 fn payload_of<S, M: Mutator<S> + Serialize>(mutation: &M) -> Result<Vec<u8>, Refusal> {
     let mut payload = Vec::with_capacity(128);
     mutation.__encode(&mut payload).map_err(|error| Refusal::NotEncodable(Arc::new(error)))?;
@@ -70,7 +73,7 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     // All that JSON cannot say, it writes as `null`; mostly there is none, and nothing to ask.
-    if memchr::memmem::find(payload, b"null").is_some() {
+    if NULL.find(payload).is_some() {
         unsayable::find(mutation)?;
     }
     let decoded = schema::text(payload)

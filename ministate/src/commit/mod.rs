@@ -17,18 +17,17 @@ mod submission;
 mod ticket;
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::{fmt, io};
 
-use queue::{Batch, Claimed, Leader, Led, Queue, Request, Waiter};
+use queue::{Batch, Changes, Claimed, Lacks, Leader, Led, Queue};
 pub(crate) use queue::{Change, Mutations, Work};
 use submission::Submission;
 pub(crate) use ticket::{Answer, Done};
-use ticket::{Duty, Ticket};
+use ticket::{Duty, Ticket, Waiter};
 
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
@@ -145,8 +144,8 @@ where
 
     /// Waits for the answer on this thread, leading where nobody else does.
     pub(crate) fn submit_blocking(self: &Arc<Self>, work: Work<M>) -> Answer {
-        let ticket = Arc::new(Ticket::new());
-        self.enqueue(work, &ticket, Waiter::Thread)?;
+        let ticket = Arc::new(Ticket::of(Waiter::Thread));
+        self.enqueue(work, &ticket)?;
         let unpark = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&unpark);
         loop {
@@ -162,31 +161,20 @@ where
     }
 
     /// Puts a request into the queue.
-    fn enqueue(
-        &self,
-        work: Work<M>,
-        ticket: &Arc<Ticket>,
-        waiter: Waiter,
-    ) -> Result<(), MiniStateError> {
+    fn enqueue(&self, work: Work<M>, ticket: &Arc<Ticket>) -> Result<Lacks, MiniStateError> {
         let mut queue = self.queue();
         match (&work, &queue.refusal) {
             (_, None) => {}
             (Work::Close, Some(MiniStateError::Closed)) => {
                 ticket.answer(Ok(Done { seq: self.seq(), output: None }));
-                return Ok(());
+                return Ok(Lacks::Nothing);
             }
             // What is left to do is to let go of the lock.
             (Work::Close, Some(_)) => {}
             (Work::Apply(_) | Work::Seal, Some(refusal)) => return Err(refusal.clone()),
         }
-        queue.waiting.push_back(Request { work, ticket: Arc::clone(ticket), waiter });
-        Ok(())
-    }
-
-    /// Says whether the caller has to see to it that somebody leads.
-    fn lacks_a_leader(&self) -> bool {
-        let queue = self.queue();
-        queue.leader == Leader::Absent && !queue.waiting.is_empty()
+        queue.push(work, ticket);
+        Ok(queue.lacks())
     }
 
     /// Whether a batch may have more than one request if its first waits for its turn once: there
@@ -218,11 +206,9 @@ where
 
     /// Takes a request back, unless a leader has it.
     fn withdraw(&self, ticket: &Arc<Ticket>) {
-        let mut queue = self.queue();
-        let at = queue.waiting.iter().rposition(|request| Arc::ptr_eq(&request.ticket, ticket));
-        if let Some(at) = at {
-            queue.waiting.remove(at);
-        }
+        // Dropped after the queue is unlocked: it holds a value of the application's.
+        let withdrawn = self.queue().withdraw(ticket);
+        drop(withdrawn);
     }
 
     /// Carries out what is in the queue.
@@ -260,10 +246,13 @@ where
     /// Poisons the manager after a panic of its leader, and answers everybody.
     fn give_up(&self) {
         self.poison(ticket::leader_panicked());
-        let mut queue = self.queue();
-        queue.leader = Leader::Absent;
-        for request in std::mem::take(&mut queue.waiting) {
-            request.ticket.answer(Err(ticket::leader_panicked()));
+        let waiting = {
+            let mut queue = self.queue();
+            queue.leader = Leader::Absent;
+            queue.take_all()
+        };
+        for batch in waiting {
+            batch.refuse(&ticket::leader_panicked());
         }
     }
 
@@ -285,7 +274,8 @@ where
         })
     }
 
-    fn commit(&self, journal: &mut Option<Journal>, changes: Vec<Claimed<M>>) {
+    fn commit(&self, journal: &mut Option<Journal>, changes: Changes<M>) {
+        let changes = changes.claimed;
         let journal = journal.as_mut().expect("no change is taken once the journal is released");
         let bodies = changes.iter().map(|(change, _)| &change.body);
         match changes.len() {
@@ -401,14 +391,10 @@ where
     fn refuse_changes(&self, refusal: &MiniStateError) {
         let mut queue = self.queue();
         queue.refusal = Some(refusal.clone());
-        let (changes, others) = std::mem::take(&mut queue.waiting)
-            .into_iter()
-            .partition(|request| matches!(request.work, Work::Apply(_) | Work::Seal));
-        queue.waiting = others;
+        let refused = queue.take_all_but_closes();
         drop(queue);
-        let changes: VecDeque<Request<M>> = changes;
-        for request in changes {
-            request.ticket.answer(Err(refusal.clone()));
+        for batch in refused {
+            batch.refuse(refusal);
         }
     }
 }

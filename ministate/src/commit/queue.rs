@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::ticket::{Duty, Ticket};
+use super::ticket::{Duty, Ticket, Waiter};
 use crate::error::MiniStateError;
 use crate::mutation::Reply;
 use crate::record::Body;
@@ -14,11 +14,17 @@ use crate::sync::Handle;
 /// sync grow with the number of callers.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// Batches form here while requests arrive: whoever takes one holds the queue's lock for a moment.
 pub(super) struct Queue<M> {
-    pub(super) waiting: VecDeque<Request<M>>,
+    batches: VecDeque<Batch<M>>,
     pub(super) leader: Leader,
     /// Why no more requests are taken.
     pub(super) refusal: Option<MiniStateError>,
+    /// The runtime of a task that came while this batch or those before it were waited for. A
+    /// leader can be started there for all who wait.
+    runtime: Option<Handle>,
+    /// How many requests the last batch had; as many are to be expected in the next one.
+    expected: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,18 +35,11 @@ pub(super) enum Leader {
     Leading,
 }
 
-pub(super) struct Request<M> {
-    pub(super) work: Work<M>,
-    pub(super) ticket: Arc<Ticket>,
-    pub(super) waiter: Waiter,
-}
-
-/// Who waits for the answer.
-pub(super) enum Waiter {
-    /// A task, and where it is on a runtime, that one: a leader can be started there.
-    Task(Option<Handle>),
-    /// A thread, which leads when it is woken without an answer.
-    Thread,
+/// What the requests that wait lack.
+pub(super) enum Lacks {
+    Nothing,
+    /// Whoever asked has to lead, or to call somebody who does.
+    Leader,
 }
 
 /// What a caller wants.
@@ -65,9 +64,15 @@ pub(crate) enum Mutations<M> {
 }
 
 pub(super) enum Batch<M> {
-    Changes(Vec<Claimed<M>>),
+    Changes(Changes<M>),
     Seal(Duty),
     Close(Duty),
+}
+
+/// The changes of one sync.
+pub(super) struct Changes<M> {
+    pub(super) claimed: Vec<Claimed<M>>,
+    bytes: usize,
 }
 
 pub(super) type Claimed<M> = (Change<M>, Duty);
@@ -84,42 +89,127 @@ pub(super) enum Led {
 
 impl<M> Queue<M> {
     pub(super) fn new() -> Self {
-        Queue { waiting: VecDeque::new(), leader: Leader::Absent, refusal: None }
+        Queue {
+            batches: VecDeque::new(),
+            leader: Leader::Absent,
+            refusal: None,
+            runtime: None,
+            expected: 0,
+        }
+    }
+
+    pub(super) fn lacks(&self) -> Lacks {
+        if self.leader == Leader::Absent && !self.batches.is_empty() {
+            Lacks::Leader
+        } else {
+            Lacks::Nothing
+        }
+    }
+
+    pub(super) fn push(&mut self, work: Work<M>, ticket: &Arc<Ticket>) {
+        if self.runtime.is_none() && ticket.waiter == Waiter::Task {
+            self.runtime = Handle::try_current().ok();
+        }
+        let duty = Duty::to(ticket);
+        let change = match work {
+            Work::Apply(change) => change,
+            Work::Seal => return self.batches.push_back(Batch::Seal(duty)),
+            Work::Close => return self.batches.push_back(Batch::Close(duty)),
+        };
+        let bytes = change.body.len();
+        match self.batches.back_mut() {
+            Some(Batch::Changes(last)) if last.bytes < BATCH_BYTES => {
+                last.claimed.push((change, duty));
+                last.bytes += bytes;
+            }
+            Some(Batch::Changes(_) | Batch::Seal(_) | Batch::Close(_)) | None => {
+                let mut claimed = Vec::with_capacity(self.expected);
+                claimed.push((change, duty));
+                self.batches.push_back(Batch::Changes(Changes { claimed, bytes }));
+            }
+        }
     }
 
     /// Somebody who can lead in place of a leader that has its own answer. Threads first: on a
     /// runtime all of whose threads wait here, no task would ever start.
     pub(super) fn successor(&self) -> Option<Led> {
-        let mut runtime = None;
-        for request in &self.waiting {
-            match &request.waiter {
-                Waiter::Thread => {
-                    request.ticket.wake();
-                    return Some(Led::Done);
-                }
-                Waiter::Task(handle) => runtime = runtime.or(handle.as_ref()),
-            }
+        let mut waiting = self.batches.iter().flat_map(Batch::tickets);
+        if let Some(thread) = waiting.find(|ticket| ticket.waiter == Waiter::Thread) {
+            thread.wake();
+            return Some(Led::Done);
         }
-        runtime.cloned().map(Led::HandOver)
+        self.runtime.clone().map(Led::HandOver)
     }
 
     pub(super) fn take_batch(&mut self) -> Option<Batch<M>> {
-        let mut changes = Vec::new();
-        let mut bytes = 0;
-        while let Some(Request { work, ticket, waiter }) = self.waiting.pop_front() {
-            match work {
-                Work::Apply(change) if changes.is_empty() || bytes < BATCH_BYTES => {
-                    bytes += change.body.len();
-                    changes.push((change, Duty(ticket)));
+        let batch = self.batches.pop_front()?;
+        if let Batch::Changes(changes) = &batch {
+            self.expected = changes.claimed.len();
+        }
+        if self.batches.is_empty() {
+            self.runtime = None;
+        }
+        Some(batch)
+    }
+
+    pub(super) fn take_all(&mut self) -> VecDeque<Batch<M>> {
+        self.runtime = None;
+        std::mem::take(&mut self.batches)
+    }
+
+    /// All but what wants to close.
+    pub(super) fn take_all_but_closes(&mut self) -> Vec<Batch<M>> {
+        let (closes, others) = std::mem::take(&mut self.batches)
+            .into_iter()
+            .partition(|batch| matches!(batch, Batch::Close(_)));
+        self.batches = closes;
+        let others: VecDeque<Batch<M>> = others;
+        others.into()
+    }
+
+    /// The request that this is the ticket of, unless a leader has it.
+    pub(super) fn withdraw(&mut self, ticket: &Arc<Ticket>) -> Option<Batch<M>> {
+        for (at, batch) in self.batches.iter_mut().enumerate().rev() {
+            match batch {
+                Batch::Changes(changes) => {
+                    let of_ticket = |(_, duty): &Claimed<M>| duty.is_to(ticket);
+                    let Some(found) = changes.claimed.iter().rposition(of_ticket) else { continue };
+                    if changes.claimed.len() == 1 {
+                        return self.batches.remove(at);
+                    }
+                    let claimed = vec![changes.claimed.remove(found)];
+                    let bytes = claimed[0].0.body.len();
+                    changes.bytes -= bytes;
+                    return Some(Batch::Changes(Changes { claimed, bytes }));
                 }
-                Work::Seal if changes.is_empty() => return Some(Batch::Seal(Duty(ticket))),
-                Work::Close if changes.is_empty() => return Some(Batch::Close(Duty(ticket))),
-                work @ (Work::Apply(_) | Work::Seal | Work::Close) => {
-                    self.waiting.push_front(Request { work, ticket, waiter });
-                    break;
+                Batch::Seal(duty) | Batch::Close(duty) if duty.is_to(ticket) => {
+                    return self.batches.remove(at);
                 }
+                Batch::Seal(_) | Batch::Close(_) => {}
             }
         }
-        (!changes.is_empty()).then_some(Batch::Changes(changes))
+        None
+    }
+}
+
+impl<M> Batch<M> {
+    /// Gives all callers the same answer, which is an error.
+    pub(super) fn refuse(self, refusal: &MiniStateError) {
+        match self {
+            Batch::Changes(changes) => {
+                for (_, duty) in changes.claimed {
+                    duty.answer(Err(refusal.clone()));
+                }
+            }
+            Batch::Seal(duty) | Batch::Close(duty) => duty.answer(Err(refusal.clone())),
+        }
+    }
+
+    fn tickets(&self) -> impl Iterator<Item = &Ticket> {
+        let (changes, other) = match self {
+            Batch::Changes(changes) => (changes.claimed.as_slice(), None),
+            Batch::Seal(duty) | Batch::Close(duty) => (&[][..], Some(duty)),
+        };
+        changes.iter().map(|(_, duty)| duty).chain(other).map(Duty::ticket)
     }
 }

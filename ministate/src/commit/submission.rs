@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::queue::{Led, Waiter, Work};
-use super::ticket::{Answer, Ticket};
+use super::queue::{Lacks, Led, Work};
+use super::ticket::{Answer, Ticket, Waiter};
 use super::{Core, Until};
 use crate::mutation::Mutator;
-use crate::sync::{Handle, block_in_place};
+use crate::sync::block_in_place;
 
 /// A request on its way.
 ///
@@ -41,7 +41,7 @@ where
     M: Mutator<S> + Send + 'static,
 {
     pub(super) fn new(core: Arc<Core<S, M>>, work: Work<M>) -> Self {
-        Submission { core, ticket: Arc::new(Ticket::new()), stage: Stage::New(work) }
+        Submission { core, ticket: Arc::new(Ticket::of(Waiter::Task)), stage: Stage::New(work) }
     }
 }
 
@@ -52,8 +52,9 @@ where
 {
     /// Leads, or calls a leader, where there is none.
     fn see_to_a_leader(&self) {
-        if !self.core.lacks_a_leader() {
-            return;
+        match self.core.queue().lacks() {
+            Lacks::Nothing => return,
+            Lacks::Leader => {}
         }
         if !self.core.callers.can_block() {
             return self.core.call_a_leader();
@@ -85,18 +86,18 @@ where
         let this = self.get_mut();
         match std::mem::replace(&mut this.stage, Stage::Waiting) {
             Stage::New(work) => {
-                let runtime = Handle::try_current().ok();
-                this.core.enqueue(work, &this.ticket, Waiter::Task(runtime))?;
-                if this.core.may_have_company()
-                    && this.core.lacks_a_leader()
-                    && this.core.callers.can_block()
-                {
-                    // Others that are ready now, in this task too, join the batch.
-                    this.stage = Stage::Queued;
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
+                match this.core.enqueue(work, &this.ticket)? {
+                    Lacks::Nothing => {}
+                    Lacks::Leader
+                        if this.core.may_have_company() && this.core.callers.can_block() =>
+                    {
+                        // Others that are ready now, in this task too, join the batch.
+                        this.stage = Stage::Queued;
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Lacks::Leader => this.see_to_a_leader(),
                 }
-                this.see_to_a_leader();
             }
             Stage::Queued => this.see_to_a_leader(),
             Stage::Waiting | Stage::Answered => {}

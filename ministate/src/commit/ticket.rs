@@ -21,20 +21,34 @@ pub(crate) struct Done {
     pub(crate) output: Option<Box<dyn Any + Send>>,
 }
 
-/// A leader's duty to answer a request. Dropped without an answer, by a panic, it gives one.
+/// The duty to answer a request. Dropped without an answer, by a panic, it gives one.
 #[derive(Debug)]
-pub(super) struct Duty(pub(super) Arc<Ticket>);
+pub(super) struct Duty(Option<Arc<Ticket>>);
 
 impl Duty {
-    pub(super) fn answer(self, answer: Answer) {
-        self.0.answer(answer);
+    pub(super) fn to(ticket: &Arc<Ticket>) -> Duty {
+        Duty(Some(Arc::clone(ticket)))
+    }
+
+    pub(super) fn answer(mut self, answer: Answer) {
+        if let Some(ticket) = self.0.take() {
+            ticket.answer(answer);
+        }
+    }
+
+    pub(super) fn is_to(&self, ticket: &Arc<Ticket>) -> bool {
+        self.0.as_ref().is_some_and(|own| Arc::ptr_eq(own, ticket))
+    }
+
+    pub(super) fn ticket(&self) -> &Ticket {
+        self.0.as_ref().expect("a duty that was done is gone")
     }
 }
 
 impl Drop for Duty {
     fn drop(&mut self) {
-        if !self.0.is_answered() {
-            self.0.answer(Err(leader_panicked()));
+        if let Some(ticket) = self.0.take() {
+            ticket.answer(Err(leader_panicked()));
         }
     }
 }
@@ -46,7 +60,18 @@ pub(super) fn leader_panicked() -> MiniStateError {
 }
 
 #[derive(Debug)]
-pub(crate) struct Ticket(Mutex<Slot>);
+pub(crate) struct Ticket {
+    pub(super) waiter: Waiter,
+    slot: Mutex<Slot>,
+}
+
+/// Who waits for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    Task,
+    /// Leads when it is woken without an answer.
+    Thread,
+}
 
 #[derive(Debug)]
 enum Slot {
@@ -56,8 +81,8 @@ enum Slot {
 }
 
 impl Ticket {
-    pub(crate) fn new() -> Ticket {
-        Ticket(Mutex::new(Slot::Waiting(None)))
+    pub(super) fn of(waiter: Waiter) -> Ticket {
+        Ticket { waiter, slot: Mutex::new(Slot::Waiting(None)) }
     }
 
     /// Gives the answer, and wakes whoever waits for it.
@@ -103,6 +128,6 @@ impl Ticket {
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
