@@ -52,6 +52,28 @@ schema histories="100000":
 bench *arguments="all":
     cargo run --release -p ministate-benches -- {{arguments}}
 
+# Long, and it builds them all: ours beside okaywal, raft-engine, redb, fjall, sled, SQLite, LMDB, Redis and RocksDB.
+bench-peers *arguments="all":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd benches/peers
+    features=()
+    # The crate's own copy of RocksDB takes half an hour to compile, so Debian's is used.
+    if rocksdb=$(find /usr/lib -name librocksdb.so -print -quit) && [ -n "$rocksdb" ]; then
+        features=(--features rocksdb); export ROCKSDB_LIB_DIR=$(dirname "$rocksdb")
+    else
+        echo "ROCKSDB IS LEFT OUT: first: apt-get install librocksdb-dev libclang-dev" >&2
+    fi
+    cargo run --locked --release "${features[@]}" -- {{arguments}}
+
+# The picture of the numbers that `just bench-peers applies --csv FILE` wrote.
+bench-plot csv="benches/peers/target/applies.csv" svg="benches/peers/target/applies.svg":
+    cargo run --release -p ministate-benches -- plot {{csv}} {{svg}}
+
+# The harness of the peers, which nothing else compiles.
+test-bench-peers:
+    cd benches/peers && cargo test --locked
+
 # Directories as the published ministate 0.1 writes them, made again by its releases.
 fixtures-0-1:
     tests/fixtures/0.1/make/all

@@ -1,19 +1,16 @@
 //! How many mutations become durable in a second, and how long does each take?
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread;
-use std::time::Instant;
 
 use crate::floor::{self, File};
 use crate::journal;
-use crate::machine::{self, Place};
-use crate::peers::{self, Ours, Peer, Put, Seed};
+use crate::machine::Place;
+use crate::peers::{Ours, Seed};
 use crate::rounds::{Measure, interleave};
-use crate::samples::{Figures, Recorder, Sample, Window, median, median_ratio};
+use crate::samples::{Figures, Sample, median, median_ratio};
 use crate::settings::Settings;
 use crate::table::{Report, Table, count, held, micros, none, ratio};
-use crate::{Failure, Outcome};
+use crate::{Outcome, writers};
 
 /// So many tasks, and how many times as fast as the seed ours is to be.
 const TARGETS: [(usize, f64); 3] = [(1, 2.0), (64, 30.0), (1024, 150.0)];
@@ -34,11 +31,15 @@ pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
     for (tasks, _) in TARGETS {
         let mut peers: Vec<Measure<'_, Applies>> = vec![
             Box::new(move |dir| measure_ours(tasks, settings, dir)),
-            Box::new(move |dir| Ok((measure::<Seed>(tasks, settings, dir)?, None))),
+            Box::new(move |dir| {
+                Ok((writers::measure::<Seed>(tasks, settings.measured, dir)?, None))
+            }),
         ];
         if tasks == 1 {
             for file in [File::Filled, File::Appended] {
-                peers.push(Box::new(move |dir| Ok((floor::measure(file, settings, dir)?, None))));
+                peers.push(Box::new(move |dir| {
+                    Ok((floor::measure(file, settings.measured, dir)?, None))
+                }));
             }
         }
         measured.push(interleave(settings.rounds, place, &peers)?);
@@ -92,49 +93,5 @@ fn evaluate((sample, journal): Applies) -> Evaluated {
 }
 
 fn measure_ours(tasks: usize, settings: &Settings, dir: &Path) -> Outcome<Applies> {
-    Ok((measure::<Ours>(tasks, settings, dir)?, Some(dir.to_path_buf())))
-}
-
-/// So many tasks, each with one mutation after the other.
-pub(crate) fn measure<P: Peer>(tasks: usize, settings: &Settings, dir: &Path) -> Outcome<Sample> {
-    let runtime = peers::runtime()?;
-    let peer = Arc::new(runtime.block_on(P::open(dir))?);
-    let window = Window::from_now(settings);
-    let tasks: Vec<_> = (0..tasks)
-        .map(|task| runtime.spawn(write(Arc::clone(&peer), task as u64, window.clone())))
-        .collect();
-    thread::sleep(window.start().saturating_duration_since(Instant::now()));
-    let before = machine::processor_time();
-    thread::sleep(window.end().saturating_duration_since(Instant::now()));
-    let processor = machine::processor_time() - before;
-    let (recorders, written) = runtime.block_on(async {
-        let (mut recorders, mut written) = (Vec::with_capacity(tasks.len()), 0);
-        for task in tasks {
-            let (recorder, applied) = task.await??;
-            recorders.push(recorder);
-            written += applied;
-        }
-        peer.close().await?;
-        Ok::<_, Failure>((recorders, written))
-    })?;
-    if peer.sequence() != written {
-        return Err(format!("{written} mutations written, {} there", peer.sequence()).into());
-    }
-    Ok(Sample { recorders, measured: settings.measured, processor })
-}
-
-/// One mutation after the other, until the window closes.
-async fn write<P: Peer>(peer: Arc<P>, task: u64, window: Window) -> Outcome<(Recorder, u64)> {
-    let mut recorder = Recorder::new(window);
-    let mut written = 0;
-    let mut began = Instant::now();
-    loop {
-        peer.apply(Put::numbered(task + written)).await?;
-        written += 1;
-        let completed = Instant::now();
-        if !recorder.record(began, completed) {
-            return Ok((recorder, written));
-        }
-        began = completed;
-    }
+    Ok((writers::measure::<Ours>(tasks, settings.measured, dir)?, Some(dir.to_path_buf())))
 }

@@ -9,7 +9,7 @@ use crate::rounds::{Measure, interleave};
 use crate::samples::{Figures, Recorder, Sample, Window, median, median_ratio};
 use crate::settings::Settings;
 use crate::table::{Report, Table, count, micros, ratio};
-use crate::{Outcome, applies};
+use crate::{Outcome, writers};
 
 const BATCH: u64 = 1_000;
 
@@ -33,8 +33,8 @@ pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
     let single = |sample| Calls { sample, mutations: 1 };
     let peers: [Measure<'_, Calls>; 3] = [
         Box::new(|dir| measure(settings, dir)),
-        Box::new(|dir| applies::measure::<Ours>(1, settings, dir).map(single)),
-        Box::new(|dir| applies::measure::<Seed>(1, settings, dir).map(single)),
+        Box::new(|dir| writers::measure::<Ours>(1, settings.measured, dir).map(single)),
+        Box::new(|dir| writers::measure::<Seed>(1, settings.measured, dir).map(single)),
     ];
     let measured = interleave(settings.rounds, place, &peers)?;
     let evaluated: Vec<Vec<Evaluated>> =
@@ -77,7 +77,7 @@ pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
 fn measure(settings: &Settings, dir: &Path) -> Outcome<Calls> {
     let runtime = peers::runtime()?;
     let peer = runtime.block_on(Ours::open(dir))?;
-    let window = Window::from_now(settings);
+    let window = Window::from_now(settings.measured);
     let task = runtime.spawn(async move {
         let recorder = write(&peer, window).await?;
         peer.close().await?;
@@ -91,11 +91,13 @@ fn measure(settings: &Settings, dir: &Path) -> Outcome<Calls> {
 
 async fn write(peer: &Ours, window: Window) -> Outcome<Recorder> {
     let mut recorder = Recorder::new(window);
+    let mut first = 0;
     loop {
         let began = Instant::now();
-        peer.apply_batch((0..BATCH).map(Put::numbered)).await?;
+        peer.apply_batch((first..first + BATCH).map(Put::numbered)).await?;
         if !recorder.record(began, Instant::now()) {
             return Ok(recorder);
         }
+        first += BATCH;
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Place;
 use crate::peers::{self, JOURNAL};
 use crate::rounds::{Measure, interleave};
-use crate::samples::{median, median_ratio};
+use crate::samples::{median, median_ratio, warm_up};
 use crate::settings::Settings;
 use crate::table::{Report, Table, count, held};
 use crate::{Failure, Outcome};
@@ -185,7 +185,7 @@ pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
 fn quickest(settings: &Settings, pass: &dyn Fn() -> Outcome<()>) -> Outcome<Duration> {
     let start = Instant::now();
     let mut quickest = Duration::MAX;
-    while start.elapsed() < settings.warm_up() + settings.measured {
+    while start.elapsed() < warm_up(settings.measured) + settings.measured {
         let began = Instant::now();
         pass()?;
         quickest = quickest.min(began.elapsed());

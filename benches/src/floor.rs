@@ -5,10 +5,9 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::samples::{Recorder, Sample, Window};
-use crate::settings::Settings;
 use crate::{Outcome, machine};
 
 const RECORD: [u8; 128] = [b'r'; 128];
@@ -20,20 +19,20 @@ const FILLED_BYTES: u64 = 4 << 20;
 static FILL: [u8; 64 << 10] = [b'\n'; 64 << 10];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum File {
+pub enum File {
     /// Neither its length nor its blocks change any more: a sync has only the data to write.
     Filled,
     /// Grows with every record.
     Appended,
 }
 
-pub(crate) fn measure(file: File, settings: &Settings, dir: &Path) -> Outcome<Sample> {
+pub fn measure(file: File, measured: Duration, dir: &Path) -> Outcome<Sample> {
     let path = dir.join("floor");
     let opened = OpenOptions::new().create_new(true).write(true).open(path)?;
     if file == File::Filled {
         fill(&opened)?;
     }
-    let window = Window::from_now(settings);
+    let window = Window::from_now(measured);
     let mut recorder = Recorder::new(window.clone());
     let mut position = 0;
     let mut processor = None;
@@ -55,7 +54,7 @@ pub(crate) fn measure(file: File, settings: &Settings, dir: &Path) -> Outcome<Sa
         began = completed;
     }
     let processor = machine::processor_time() - processor.unwrap_or_default();
-    Ok(Sample { recorders: vec![recorder], measured: settings.measured, processor })
+    Ok(Sample { recorders: vec![recorder], measured, processor })
 }
 
 fn fill(file: &std::fs::File) -> io::Result<()> {

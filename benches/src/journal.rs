@@ -8,7 +8,7 @@ use crate::Outcome;
 
 /// Records for each batch, on average over all segments of the directory. A record that is not
 /// the first of its batch says its place in it, as `"b"`, between `"seq"` and `"at"`.
-pub(crate) fn records_per_sync(dir: &Path) -> Outcome<f64> {
+pub fn records_per_sync(dir: &Path) -> Outcome<f64> {
     let (mut records, mut batches) = (0_u64, 0_u64);
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

@@ -13,36 +13,36 @@ use crate::Outcome;
 /// Where the run writes. All of it is removed at the end of the run and not earlier, so that no
 /// measurement shares the disk with the removal of what another one left.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     dir: TempDir,
     used: AtomicU64,
 }
 
 impl Place {
-    pub(crate) fn new(parent: Option<&Path>) -> Outcome<Place> {
+    pub fn new(parent: Option<&Path>) -> Outcome<Place> {
         let parent = parent.unwrap_or(Path::new("target"));
         fs::create_dir_all(parent)?;
         let dir = tempfile::Builder::new().prefix("ministate-benches-").tempdir_in(parent)?;
         Ok(Place { dir, used: AtomicU64::new(0) })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// A directory that nobody has used.
-    pub(crate) fn fresh(&self) -> Outcome<PathBuf> {
+    pub fn fresh(&self) -> Outcome<PathBuf> {
         let dir = self.dir.path().join(self.used.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&dir)?;
         Ok(dir)
     }
 }
 
-pub(crate) fn cores() -> usize {
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-pub(crate) fn describe(dir: &Path) -> String {
+pub fn describe(dir: &Path) -> String {
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_default();
     let kernel = line("/proc/sys/kernel/osrelease");
     let load = line("/proc/loadavg");
@@ -61,17 +61,17 @@ pub(crate) fn describe(dir: &Path) -> String {
 }
 
 /// Processor time that this process has used.
-pub(crate) fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     ticks(14) + ticks(15)
 }
 
 /// Processor time that the processes have used which this one started and has waited for.
-pub(crate) fn processor_time_of_children() -> Duration {
+pub fn processor_time_of_children() -> Duration {
     ticks(16) + ticks(17)
 }
 
 /// A size in /proc/self/status, such as `VmHWM`, in bytes.
-pub(crate) fn memory(name: &str) -> Option<u64> {
+pub fn memory(name: &str) -> Option<u64> {
     let kilobytes = field("/proc/self/status", name)?;
     Some(1024 * kilobytes.trim_end_matches("kB").trim().parse::<u64>().ok()?)
 }

@@ -12,23 +12,23 @@
 //! directory, nothing is evaluated, printed or removed before the last one is over, and what is
 //! reported are medians over the rounds.
 
-mod machine; // what all of it ran on
-mod peers; // who is measured: ours and the seed, and the state and mutation they share
-mod rounds; // taking turns
-mod samples; // what a measurement leaves, and what is read off it
+use ministate_benches::{
+    Failure, Outcome, floor, journal, machine, peers, readers, rounds, samples, table, writers,
+};
+
 mod settings; // what the command line says
-mod table; // how it is printed
 
 mod applies; // the workloads, from here on
 mod batch;
 mod bounded;
 mod compile;
 mod decode;
-mod floor; // what the disk allows, for `applies`
-mod journal; // how many records shared a sync
+mod growth;
 mod reads;
 mod recovery;
 mod snapshots;
+
+mod plot; // a picture of what the harness of the peers found
 
 use std::process::ExitCode;
 
@@ -36,14 +36,17 @@ use machine::Place;
 use settings::{Settings, Workload};
 use table::Report;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Outcome<T> = Result<T, Failure>;
-
 fn main() -> ExitCode {
     if let Some(outcome) = bounded::recovers() {
         return exit(outcome);
     }
-    let settings = match Settings::parse(std::env::args().skip(1)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, csv, svg] = arguments.as_slice()
+        && command == "plot"
+    {
+        return exit(plot::run(csv.as_ref(), svg.as_ref()));
+    }
+    let settings = match Settings::parse(arguments.into_iter()) {
         Ok(settings) => settings,
         Err(mistake) => {
             eprintln!("{mistake}\n\n{}", settings::USAGE);
@@ -81,6 +84,7 @@ fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Re
         Workload::Decode => decode::run(settings, place),
         Workload::Bounded => bounded::run(settings, place),
         Workload::Snapshots => snapshots::run(settings, place),
+        Workload::Growth(along) => growth::run(along, settings, place),
         Workload::Compile => compile::run(settings, place),
     }
 }
@@ -132,6 +136,11 @@ mod tests {
     #[test]
     fn snapshots_run() {
         smoke("snapshots", ["by replay", "by clone"]);
+    }
+
+    #[test]
+    fn growth_runs() {
+        smoke("growth", ["growth with", "medians"]);
     }
 
     #[test]

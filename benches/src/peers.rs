@@ -1,7 +1,10 @@
-//! Who is measured, and with which state and mutation?
+//! What is asked of a peer, what do ours and the seed answer, and on which state and mutation?
+#![expect(clippy::disallowed_methods, reason = "lengthens the seed's journal")]
 
 use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
 use std::future::Future;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,24 +14,39 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{Outcome, machine};
 
 /// How many entries the state grows to, and stays at.
-pub(crate) const ENTRIES: u64 = 1_000;
+pub const ENTRIES: u64 = 1_000;
 
 /// With the rest of a [`Put`] it makes about 100 bytes of JSON.
 const VALUE: &str =
     "a value of some length, as names, addresses, sums and remarks have it together";
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub(crate) struct Map {
+pub struct Map {
     values: HashMap<u64, String>,
 }
 
 impl Map {
-    fn look_up(&self, key: u64) -> usize {
+    pub fn put(&mut self, put: Put) {
+        self.values.insert(put.key, put.value);
+    }
+
+    /// The length of a value, which is all that a reader wants of it here.
+    pub fn look_up(&self, key: u64) -> usize {
         self.values.get(&key).map_or(0, String::len)
     }
 
+    pub fn entries(&self) -> u64 {
+        self.values.len() as u64
+    }
+
+    pub fn visit(&self, mut see: impl FnMut(u64, &str)) {
+        for (key, value) in &self.values {
+            see(*key, value);
+        }
+    }
+
     /// About how much memory it takes.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         const ALLOCATION: usize = 16;
         let entry = size_of::<(u64, String)>() + 1;
         let texts: usize = self.values.values().map(|value| value.capacity() + ALLOCATION).sum();
@@ -38,19 +56,37 @@ impl Map {
 
 /// A mutation of about 100 bytes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Put {
-    key: u64,
-    value: String,
+pub struct Put {
+    pub key: u64,
+    pub value: String,
 }
 
 impl Put {
-    pub(crate) fn numbered(number: u64) -> Put {
+    pub fn numbered(number: u64) -> Put {
         Put::among(number, ENTRIES)
     }
 
-    /// One of so many entries.
-    pub(crate) fn among(number: u64, entries: u64) -> Put {
-        Put { key: number % entries, value: VALUE.to_string() }
+    /// One of so many entries. Its value begins with the number: a peer may well write nothing
+    /// where nothing changes.
+    pub fn among(number: u64, entries: u64) -> Put {
+        const DIGITS: usize = 8;
+        let mut digits = [b'0'; DIGITS];
+        let mut rest = number;
+        for digit in digits.iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
+        }
+        let mut value = String::with_capacity(VALUE.len());
+        value.push_str(str::from_utf8(&digits).unwrap_or_default());
+        value.push_str(&VALUE[DIGITS..]);
+        Put { key: number % entries, value }
+    }
+
+    /// One whose value tells it from all others, for those who look at what is there.
+    pub fn stamped(key: u64, number: u64) -> Put {
+        let mut value = format!("{number} ");
+        value.push_str(&VALUE[value.len().min(VALUE.len())..]);
+        Put { key, value }
     }
 
     fn put_into(&self, map: &mut Map) {
@@ -70,33 +106,65 @@ impl seed::Mutator<Map> for Put {
     }
 }
 
-pub(crate) const JOURNAL: &str = "map.wal.jsonl";
+pub const JOURNAL: &str = "map.wal.jsonl";
 
-pub(crate) trait Peer: Send + Sync + Sized + 'static {
+/// How those who call a peer wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// As tasks of one runtime: its calls are asynchronous.
+    Tasks,
+    /// As threads, one for each writer: its calls block. This spares it the way to a pool of
+    /// threads and back that a call from a task would take.
+    Threads,
+}
+
+/// Where the current state of a peer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// In a map of the program, complete once the peer is open.
+    InMemory,
+    /// In the peer's own structures, on the disk, too; who wants a map has to make it.
+    Native,
+}
+
+/// Calls of a peer whose callers are threads never wait otherwise than by blocking.
+pub trait Peer: Send + Sync + Sized + 'static {
+    const CALLERS: Callers;
+    const STATE: State;
+
     fn open(dir: &Path) -> impl Future<Output = Outcome<Self>> + Send;
 
     /// Durably.
     fn apply(&self, put: Put) -> impl Future<Output = Outcome<()>> + Send;
 
-    /// One value, by the cheapest way there is to the current state.
+    /// All of them durably, with one sync where the peer has a way to.
+    fn apply_batch(
+        &self,
+        puts: impl Iterator<Item = Put> + Send,
+    ) -> impl Future<Output = Outcome<()>> + Send;
+
+    /// The length of one value, by the cheapest way there is to the current state.
     fn look_up(&self, key: u64) -> impl Future<Output = usize> + Send;
 
-    fn sequence(&self) -> u64;
+    /// Every entry there is, once.
+    fn visit(&self, see: impl FnMut(u64, &str) + Send) -> impl Future<Output = Outcome<()>> + Send;
 
-    fn close(&self) -> impl Future<Output = Outcome<()>> + Send;
-}
+    /// How many mutations it has had, where it knows.
+    fn sequence(&self) -> Option<u64>;
 
-#[derive(Debug)]
-pub(crate) struct Ours(ministate::StateManager<Map, Put>);
-
-impl Ours {
-    pub(crate) async fn apply_batch(&self, puts: impl Iterator<Item = Put> + Send) -> Outcome<()> {
-        self.0.apply_batch(puts).await?;
-        Ok(())
+    /// What there is to do before it is dropped.
+    fn close(&self) -> impl Future<Output = Outcome<()>> + Send {
+        async { Ok(()) }
     }
 }
 
+#[derive(Debug)]
+pub struct Ours(pub ministate::StateManager<Map, Put>);
+
 impl Peer for Ours {
+    const CALLERS: Callers = Callers::Tasks;
+    const STATE: State = State::InMemory;
+
     async fn open(dir: &Path) -> Outcome<Ours> {
         Ok(Ours(ministate::Options::new().open(dir, JOURNAL).await?))
     }
@@ -106,12 +174,22 @@ impl Peer for Ours {
         Ok(())
     }
 
+    async fn apply_batch(&self, puts: impl Iterator<Item = Put> + Send) -> Outcome<()> {
+        self.0.apply_batch(puts).await?;
+        Ok(())
+    }
+
     async fn look_up(&self, key: u64) -> usize {
         self.0.read(|map| map.look_up(key))
     }
 
-    fn sequence(&self) -> u64 {
-        self.0.sequence()
+    async fn visit(&self, see: impl FnMut(u64, &str) + Send) -> Outcome<()> {
+        self.0.read(|map| map.visit(see));
+        Ok(())
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        Some(self.0.sequence())
     }
 
     async fn close(&self) -> Outcome<()> {
@@ -121,9 +199,12 @@ impl Peer for Ours {
 
 /// ministate 0.1.3.
 #[derive(Debug)]
-pub(crate) struct Seed(seed::StateManager<Map, Put>);
+pub struct Seed(seed::StateManager<Map, Put>);
 
 impl Peer for Seed {
+    const CALLERS: Callers = Callers::Tasks;
+    const STATE: State = State::InMemory;
+
     async fn open(dir: &Path) -> Outcome<Seed> {
         Ok(Seed(seed::StateManager::open(dir, JOURNAL).await?))
     }
@@ -133,27 +214,62 @@ impl Peer for Seed {
         Ok(())
     }
 
+    /// It has no batches.
+    async fn apply_batch(&self, puts: impl Iterator<Item = Put> + Send) -> Outcome<()> {
+        for put in puts {
+            self.0.apply(put).await?;
+        }
+        Ok(())
+    }
+
     async fn look_up(&self, key: u64) -> usize {
         self.0.snapshot().await.look_up(key)
     }
 
-    fn sequence(&self) -> u64 {
-        self.0.sequence()
+    async fn visit(&self, see: impl FnMut(u64, &str) + Send) -> Outcome<()> {
+        self.0.snapshot().await.visit(see);
+        Ok(())
     }
 
-    /// It has no such call; every record is on the disk already.
-    async fn close(&self) -> Outcome<()> {
-        Ok(())
+    fn sequence(&self) -> Option<u64> {
+        Some(self.0.sequence())
     }
 }
 
-/// A new one for every measurement, so that no thread of one peer lives on beside the next.
-pub(crate) fn runtime() -> Outcome<Runtime> {
-    Ok(Builder::new_multi_thread().worker_threads(machine::cores()).build()?)
+/// The journal of the seed in this directory with records up to so many, over so many entries.
+///
+/// It syncs every record by itself, which takes minutes. It writes the first ones; the others are
+/// written as it writes them, which is seen from those first ones.
+pub fn write_seed(dir: &Path, records: u64, entries: u64) -> Outcome<()> {
+    let own = records.min(100);
+    runtime()?.block_on(async {
+        let seed = Seed::open(dir).await?;
+        seed.apply_batch((0..own).map(|number| Put::among(number, entries))).await
+    })?;
+    let line = |number| serde_json::to_string(&Put::among(number, entries));
+    let path = dir.join(JOURNAL);
+    let text = fs::read_to_string(&path)?;
+    // The first line is about the file.
+    for (number, written) in (0..own).zip(text.lines().skip(1)) {
+        if written != line(number)? {
+            return Err(format!("the seed writes {written:?}").into());
+        }
+    }
+    let mut file = BufWriter::new(OpenOptions::new().append(true).open(path)?);
+    for number in own..records {
+        writeln!(file, "{}", line(number)?)?;
+    }
+    Ok(file.into_inner()?.sync_all()?)
+}
+
+/// A new one for every measurement, so that no thread of one peer lives on beside the next. It can
+/// do what those peers ask for that are there: in the harness of ours, that is nothing.
+pub fn runtime() -> Outcome<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(machine::cores()).enable_all().build()?)
 }
 
 /// Applies so many mutations, many of them at a time.
-pub(crate) async fn fill<P: Peer>(peer: &Arc<P>, records: u64) -> Outcome<()> {
+pub async fn fill<P: Peer>(peer: &Arc<P>, records: u64) -> Outcome<()> {
     const TASKS: u64 = 1_000;
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {

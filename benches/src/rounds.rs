@@ -6,11 +6,11 @@ use crate::Outcome;
 use crate::machine::Place;
 
 /// Makes one measurement in a fresh directory.
-pub(crate) type Measure<'a, T> = Box<dyn Fn(&Path) -> Outcome<T> + 'a>;
+pub type Measure<'a, T> = Box<dyn Fn(&Path) -> Outcome<T> + 'a>;
 
 /// Measures each peer once a round, and returns the rounds of each. The order rotates, since who
 /// comes first or follows whom may matter.
-pub(crate) fn interleave<T>(
+pub fn interleave<T>(
     rounds: usize,
     place: &Place,
     peers: &[Measure<'_, T>],

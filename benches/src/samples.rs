@@ -3,42 +3,52 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::settings::Settings;
-
 /// When operations count: after the warm-up, before the end.
 #[derive(Debug, Clone)]
-pub(crate) struct Window(Range<Instant>);
+pub struct Window(Range<Instant>);
 
 impl Window {
-    pub(crate) fn from_now(settings: &Settings) -> Window {
-        let start = Instant::now() + settings.warm_up();
-        Window(start..start + settings.measured)
+    pub fn from_now(measured: Duration) -> Window {
+        let start = Instant::now() + warm_up(measured);
+        Window(start..start + measured)
     }
 
-    pub(crate) fn start(&self) -> Instant {
+    /// Everything counts, however long it takes.
+    pub fn unlimited() -> Window {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        let now = Instant::now();
+        Window(now..now + YEAR)
+    }
+
+    pub fn start(&self) -> Instant {
         self.0.start
     }
 
-    pub(crate) fn end(&self) -> Instant {
+    pub fn end(&self) -> Instant {
         self.0.end
     }
 }
 
+/// Long enough for threads to be there and files to have grown their first pieces.
+pub fn warm_up(measured: Duration) -> Duration {
+    measured / 4
+}
+
 /// Writes down how long operations took.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     window: Window,
     nanoseconds: Vec<u64>,
 }
 
 impl Recorder {
-    pub(crate) fn new(window: Window) -> Recorder {
+    pub fn new(window: Window) -> Recorder {
         Recorder { window, nanoseconds: Vec::new() }
     }
 
     /// Counts the operation if it was completed within the window. Says whether there is time for
     /// another one.
-    pub(crate) fn record(&mut self, began: Instant, completed: Instant) -> bool {
+    pub fn record(&mut self, began: Instant, completed: Instant) -> bool {
         if self.window.0.contains(&completed) {
             self.nanoseconds.push(completed.duration_since(began).as_nanos() as u64);
         }
@@ -48,26 +58,26 @@ impl Recorder {
 
 /// One measurement as it was written down. It is evaluated after the last one.
 #[derive(Debug)]
-pub(crate) struct Sample {
-    pub(crate) recorders: Vec<Recorder>,
-    pub(crate) measured: Duration,
+pub struct Sample {
+    pub recorders: Vec<Recorder>,
+    pub measured: Duration,
     /// Processor time of the whole process within the window.
-    pub(crate) processor: Duration,
+    pub processor: Duration,
 }
 
 /// What is read off a measurement; times are in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
-    pub(crate) per_second: f64,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
+pub struct Figures {
+    pub per_second: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
     /// Processor time for one operation.
-    pub(crate) processor: f64,
+    pub processor: f64,
 }
 
 impl Sample {
-    pub(crate) fn evaluate(self) -> Figures {
+    pub fn evaluate(self) -> Figures {
         let Sample { recorders, measured, processor } = self;
         let mut latencies: Vec<u64> =
             recorders.into_iter().flat_map(|recorder| recorder.nanoseconds).collect();
@@ -88,12 +98,12 @@ impl Sample {
 }
 
 /// The median over the rounds of what is read off each.
-pub(crate) fn median<T>(rounds: &[T], read_off: impl FnMut(&T) -> f64) -> f64 {
+pub fn median<T>(rounds: &[T], read_off: impl FnMut(&T) -> f64) -> f64 {
     middle(rounds.iter().map(read_off).collect())
 }
 
 /// The median of the ratios that two peers had in the same rounds.
-pub(crate) fn median_ratio<T>(rounds: &[T], others: &[T], read_off: impl Fn(&T) -> f64) -> f64 {
+pub fn median_ratio<T>(rounds: &[T], others: &[T], read_off: impl Fn(&T) -> f64) -> f64 {
     let pairs = rounds.iter().zip(others);
     middle(pairs.map(|(round, other)| read_off(round) / read_off(other)).collect())
 }

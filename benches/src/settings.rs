@@ -5,14 +5,17 @@ use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 usage: ministate-benches <applies | reads | recovery | batch | decode | all | bounded |
-                        snapshots | compile>
+                        snapshots | growth | compile>
+       ministate-benches plot FILE.csv OUT.svg
   --rounds N       turns that every peer gets (5)
   --seconds S      length of one measurement, without its warm-up (0.5)
-  --records N      length of the journals that `recovery` and `bounded` open (200000)
+  --records N      length of the journals that `recovery` and `bounded` open (200000); `growth` has
+                   journals up to ten, and states up to five times that
   --state MB       size of the state that `snapshots` makes snapshots of (200)
   --operations N   size of the enum that `compile` checks (200)
   --dir PATH       where the journals are written (target/, below the current directory)
-`all` leaves out those behind it: `bounded` and `snapshots` write much, and `compile` runs cargo.";
+`all` leaves out those behind it: `bounded`, `snapshots` and `growth` write much, and `compile` runs
+cargo. `plot` draws what the harness of the peers (benches/peers) wrote with --csv.";
 
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -34,7 +37,17 @@ pub(crate) enum Workload {
     Decode,
     Bounded,
     Snapshots,
+    Growth(Along),
     Compile,
+}
+
+/// What grows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Along {
+    Writers,
+    RecordSize,
+    StateSize,
+    JournalLength,
 }
 
 #[derive(Debug)]
@@ -46,7 +59,9 @@ impl Selection {
     }
 
     fn named(name: &str) -> Option<Selection> {
-        use Workload::{Applies, Batch, Bounded, Compile, Decode, Reads, Recovery, Snapshots};
+        use Workload::{
+            Applies, Batch, Bounded, Compile, Decode, Growth, Reads, Recovery, Snapshots,
+        };
         Some(Selection(match name {
             "applies" => &[Applies],
             "reads" => &[Reads],
@@ -56,6 +71,12 @@ impl Selection {
             "all" => &[Applies, Reads, Recovery, Batch, Decode],
             "bounded" => &[Bounded],
             "snapshots" => &[Snapshots],
+            "growth" => &[
+                Growth(Along::Writers),
+                Growth(Along::RecordSize),
+                Growth(Along::StateSize),
+                Growth(Along::JournalLength),
+            ],
             "compile" => &[Compile],
             _ => return None,
         }))
@@ -114,10 +135,5 @@ impl Settings {
             [] => Err("which workload?".into()),
             _ => Ok(settings),
         }
-    }
-
-    /// Long enough for threads to be there and files to have grown their first pieces.
-    pub(crate) fn warm_up(&self) -> Duration {
-        self.measured / 4
     }
 }

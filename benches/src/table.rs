@@ -4,11 +4,11 @@ use std::fmt;
 
 /// What a workload found.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) title: String,
-    pub(crate) table: Table,
+pub struct Report {
+    pub title: String,
+    pub table: Table,
     /// Whether the targets hold, in words.
-    pub(crate) verdict: String,
+    pub verdict: String,
 }
 
 impl fmt::Display for Report {
@@ -19,14 +19,14 @@ impl fmt::Display for Report {
 
 /// Rows whose first column is aligned left and all others right.
 #[derive(Debug)]
-pub(crate) struct Table(Vec<Vec<String>>);
+pub struct Table(Vec<Vec<String>>);
 
 impl Table {
-    pub(crate) fn new<const COLUMNS: usize>(head: [&str; COLUMNS]) -> Table {
+    pub fn new<const COLUMNS: usize>(head: [&str; COLUMNS]) -> Table {
         Table(vec![Vec::from(head.map(String::from))])
     }
 
-    pub(crate) fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
+    pub fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
         self.0.push(Vec::from(cells));
     }
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Table {
 }
 
 /// `12,345`
-pub(crate) fn count(number: f64) -> String {
+pub fn count(number: f64) -> String {
     if !number.is_finite() {
         return none();
     }
@@ -68,7 +68,7 @@ pub(crate) fn count(number: f64) -> String {
 }
 
 /// Nanoseconds as microseconds: with more digits where there are few.
-pub(crate) fn micros(nanoseconds: f64) -> String {
+pub fn micros(nanoseconds: f64) -> String {
     match nanoseconds / 1_000.0 {
         micros if !micros.is_finite() => none(),
         micros if micros < 10.0 => format!("{micros:.2}"),
@@ -78,16 +78,16 @@ pub(crate) fn micros(nanoseconds: f64) -> String {
 }
 
 /// `2.4x`
-pub(crate) fn ratio(ratio: f64) -> String {
+pub fn ratio(ratio: f64) -> String {
     if ratio.is_finite() { format!("{ratio:.1}x") } else { none() }
 }
 
 /// Where there is nothing to say.
-pub(crate) fn none() -> String {
+pub fn none() -> String {
     "-".to_string()
 }
 
 /// `holds` or `is missed`.
-pub(crate) fn held(holds: bool) -> &'static str {
+pub fn held(holds: bool) -> &'static str {
     if holds { "holds" } else { "is missed" }
 }
