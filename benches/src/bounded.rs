@@ -26,7 +26,7 @@ const BATCH: u64 = 1_000;
 const TARGET: f64 = 50.0;
 
 /// How much more memory than the state recovery may take.
-const TARGET_MEGABYTES: f64 = 32.0;
+pub(crate) const TARGET_MEGABYTES: f64 = 32.0;
 
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -103,7 +103,7 @@ pub(crate) fn recovers() -> Option<Outcome<()>> {
 }
 
 /// How many MB recovery takes beside the state; `None` where the system does not say.
-fn memory(dir: &Path) -> Outcome<Option<f64>> {
+pub(crate) fn memory(dir: &Path) -> Outcome<Option<f64>> {
     if machine::memory("VmHWM").is_none() {
         return Ok(None);
     }

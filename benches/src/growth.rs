@@ -74,7 +74,7 @@ fn by_record_size(settings: &Settings, place: &Place) -> Outcome<Table> {
         let measured = figures(&RECORD_BYTES, settings, place, |bytes, dir| {
             let runtime = peers::runtime()?;
             let manager = Options::new().disposal(Disposal::Delete).blocking_open(dir, JOURNAL)?;
-            let ours = Arc::new(Ours(manager));
+            let ours: Arc<Ours> = Arc::new(Ours(manager));
             let put = move |number| sized(number, bytes);
             let (sample, _) = writers::apply(&runtime, &ours, writers, settings.measured, put)?;
             ours.0.blocking_close()?;

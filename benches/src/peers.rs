@@ -8,6 +8,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use ministate::Mutations;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
@@ -26,7 +28,7 @@ pub struct Map {
 }
 
 impl Map {
-    pub fn put(&mut self, put: Put) {
+    pub fn insert(&mut self, put: Put) {
         self.values.insert(put.key, put.value);
     }
 
@@ -45,12 +47,12 @@ impl Map {
         }
     }
 
-    /// About how much memory it takes.
+    /// How much memory it takes, as hashbrown and the allocator of glibc lay it out.
     pub fn bytes(&self) -> u64 {
-        const ALLOCATION: usize = 16;
         let entry = size_of::<(u64, String)>() + 1;
-        let texts: usize = self.values.values().map(|value| value.capacity() + ALLOCATION).sum();
-        (self.values.capacity() * entry + texts) as u64
+        let places = (self.values.capacity() * 8 / 7).next_power_of_two();
+        let text = |value: &String| (value.capacity() + 8).next_multiple_of(16);
+        (places * entry + self.values.values().map(text).sum::<usize>()) as u64
     }
 }
 
@@ -158,24 +160,46 @@ pub trait Peer: Send + Sync + Sized + 'static {
     }
 }
 
-#[derive(Debug)]
-pub struct Ours(pub ministate::StateManager<Map, Put>);
+/// The mutation as new programs have it: the handler gets its fields, and need not clone them.
+#[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Map)]
+pub enum MapOp {
+    Put { key: u64, value: String },
+}
 
-impl Peer for Ours {
+impl Map {
+    fn put(&mut self, key: u64, value: String) {
+        self.values.insert(key, value);
+    }
+}
+
+impl From<Put> for MapOp {
+    fn from(Put { key, value }: Put) -> MapOp {
+        MapOp::Put { key, value }
+    }
+}
+
+#[derive(Debug)]
+pub struct Ours<M = Put>(pub ministate::StateManager<Map, M>);
+
+impl<M> Peer for Ours<M>
+where
+    M: ministate::Mutator<Map> + From<Put> + Serialize + DeserializeOwned + Send + 'static,
+{
     const CALLERS: Callers = Callers::Tasks;
     const STATE: State = State::InMemory;
 
-    async fn open(dir: &Path) -> Outcome<Ours> {
+    async fn open(dir: &Path) -> Outcome<Ours<M>> {
         Ok(Ours(ministate::Options::new().open(dir, JOURNAL).await?))
     }
 
     async fn apply(&self, put: Put) -> Outcome<()> {
-        self.0.apply(put).await?;
+        self.0.apply(put.into()).await?;
         Ok(())
     }
 
     async fn apply_batch(&self, puts: impl Iterator<Item = Put> + Send) -> Outcome<()> {
-        self.0.apply_batch(puts).await?;
+        self.0.apply_batch(puts.map(M::from)).await?;
         Ok(())
     }
 
@@ -268,15 +292,15 @@ pub fn runtime() -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread().worker_threads(machine::cores()).enable_all().build()?)
 }
 
-/// Applies so many mutations, many of them at a time.
-pub async fn fill<P: Peer>(peer: &Arc<P>, records: u64) -> Outcome<()> {
+/// Applies so many mutations over so many entries, many of them at a time.
+pub async fn fill<P: Peer>(peer: &Arc<P>, records: u64, entries: u64) -> Outcome<()> {
     const TASKS: u64 = 1_000;
     let tasks: Vec<_> = (0..TASKS)
         .map(|task| {
             let peer = Arc::clone(peer);
             tokio::spawn(async move {
                 for number in (task..records).step_by(TASKS as usize) {
-                    peer.apply(Put::numbered(number)).await?;
+                    peer.apply(Put::among(number, entries)).await?;
                 }
                 Outcome::Ok(())
             })

@@ -39,20 +39,27 @@ pub fn warm_up(measured: Duration) -> Duration {
 pub struct Recorder {
     window: Window,
     nanoseconds: Vec<u64>,
+    /// Of the operation that the end of the window came upon.
+    overdue: Option<u64>,
 }
 
 impl Recorder {
     pub fn new(window: Window) -> Recorder {
-        Recorder { window, nanoseconds: Vec::new() }
+        Recorder { window, nanoseconds: Vec::new(), overdue: None }
     }
 
     /// Counts the operation if it was completed within the window. Says whether there is time for
     /// another one.
     pub fn record(&mut self, began: Instant, completed: Instant) -> bool {
+        let took = completed.duration_since(began).as_nanos() as u64;
         if self.window.0.contains(&completed) {
-            self.nanoseconds.push(completed.duration_since(began).as_nanos() as u64);
+            self.nanoseconds.push(took);
         }
-        completed < self.window.0.end
+        let has_time = completed < self.window.0.end;
+        if !has_time && began < self.window.0.end {
+            self.overdue = Some(took);
+        }
+        has_time
     }
 }
 
@@ -79,8 +86,13 @@ pub struct Figures {
 impl Sample {
     pub fn evaluate(self) -> Figures {
         let Sample { recorders, measured, processor } = self;
-        let mut latencies: Vec<u64> =
-            recorders.into_iter().flat_map(|recorder| recorder.nanoseconds).collect();
+        let completed: usize = recorders.iter().map(|recorder| recorder.nanoseconds.len()).sum();
+        // Those that the end came upon were not completed in time. But where one writer goes on and
+        // the others starve, it is only in them that the waiting can be seen.
+        let mut latencies: Vec<u64> = recorders
+            .into_iter()
+            .flat_map(|recorder| recorder.nanoseconds.into_iter().chain(recorder.overdue))
+            .collect();
         latencies.sort_unstable();
         // The latency that this share of the operations did not exceed.
         let percentile = |share: f64| {
@@ -88,11 +100,11 @@ impl Sample {
             latencies.get(at.saturating_sub(1)).map_or(f64::NAN, |latency| *latency as f64)
         };
         Figures {
-            per_second: latencies.len() as f64 / measured.as_secs_f64(),
+            per_second: completed as f64 / measured.as_secs_f64(),
             p50: percentile(0.5),
             p99: percentile(0.99),
             p999: percentile(0.999),
-            processor: processor.as_nanos() as f64 / latencies.len() as f64,
+            processor: processor.as_nanos() as f64 / completed as f64,
         }
     }
 }
@@ -132,11 +144,23 @@ mod tests {
     fn so_many_do_not_exceed_a_percentile() {
         let from = Instant::now();
         let window = Window(from..from + Duration::from_secs(2));
-        let recorders = vec![Recorder { window, nanoseconds: (1..=1_000).rev().collect() }];
+        let nanoseconds = (1..=1_000).rev().collect();
+        let recorders = vec![Recorder { window, nanoseconds, overdue: None }];
         let measured = Duration::from_secs(2);
         let processor = Duration::from_micros(3);
         let figures = Sample { recorders, measured, processor }.evaluate();
         assert_eq!([figures.p50, figures.p99, figures.p999], [500.0, 990.0, 999.0]);
         assert_eq!([figures.per_second, figures.processor], [500.0, 3.0]);
+    }
+
+    #[test]
+    fn who_starves_is_seen() {
+        let from = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut recorder = Recorder::new(Window(from..from + second));
+        assert!(!recorder.record(from, from + 2 * second));
+        let sample = Sample { recorders: vec![recorder], measured: second, processor: second };
+        let figures = sample.evaluate();
+        assert_eq!((figures.per_second, figures.p99), (0.0, 2e9));
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::peers::ENTRIES;
+
 pub(crate) const USAGE: &str = "\
 usage: ministate-benches <applies | reads | recovery | batch | decode | all | bounded |
                         snapshots | growth | compile>
@@ -11,6 +13,7 @@ usage: ministate-benches <applies | reads | recovery | batch | decode | all | bo
   --seconds S      length of one measurement, without its warm-up (0.5)
   --records N      length of the journals that `recovery` and `bounded` open (200000); `growth` has
                    journals up to ten, and states up to five times that
+  --keys N         how many entries the records of `recovery` are over (1000)
   --state MB       size of the state that `snapshots` makes snapshots of (200)
   --operations N   size of the enum that `compile` checks (200)
   --dir PATH       where the journals are written (target/, below the current directory)
@@ -23,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) measured: Duration,
     pub(crate) records: u64,
+    pub(crate) keys: u64,
     pub(crate) state_megabytes: u64,
     pub(crate) operations: usize,
     pub(crate) dir: Option<PathBuf>,
@@ -90,6 +94,7 @@ impl Settings {
             rounds: 5,
             measured: Duration::from_millis(500),
             records: 200_000,
+            keys: ENTRIES,
             state_megabytes: 200,
             operations: 200,
             dir: None,
@@ -118,6 +123,10 @@ impl Settings {
                 "--records" => {
                     settings.records =
                         value.parse().ok().filter(|records| *records > 0).ok_or_else(mistake)?;
+                }
+                "--keys" => {
+                    settings.keys =
+                        value.parse().ok().filter(|keys| *keys > 0).ok_or_else(mistake)?;
                 }
                 "--state" => {
                     settings.state_megabytes =

@@ -73,8 +73,14 @@ pub(crate) const fn planted(_bug: Bug) -> bool {
     false
 }
 
+/// The job, on a thread that has the bug of this one while it runs.
+#[cfg(not(feature = "planted-bugs"))]
+pub(crate) fn inherited<T>(job: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    job
+}
+
 #[cfg(feature = "planted-bugs")]
-pub(crate) use switched::planted;
+pub(crate) use switched::{inherited, planted};
 
 #[cfg(feature = "planted-bugs")]
 mod switched {
@@ -89,6 +95,12 @@ mod switched {
     /// Whether this thread has the bug.
     pub(crate) fn planted(bug: Bug) -> bool {
         PLANTED.get() == Some(bug)
+    }
+
+    /// The job, on a thread that has the bug of this one while it runs.
+    pub(crate) fn inherited<T>(job: impl FnOnce() -> T) -> impl FnOnce() -> T {
+        let bug = PLANTED.get();
+        move || with_bug(bug, job)
     }
 
     /// The bug that this thread has.

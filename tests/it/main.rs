@@ -31,6 +31,7 @@ mod published_api;
 mod read_only;
 #[cfg(target_os = "linux")]
 mod real_kernel;
+mod replay;
 mod schema_histories;
 mod schema_lock;
 mod snapshots;

@@ -65,7 +65,7 @@ pub(crate) fn recover<P: Peer>(dir: &Path) -> Outcome<Recovered> {
     let opened = began.elapsed();
     let in_memory = peak();
     let mut map = Map::default();
-    let visit = peer.visit(|key, value| map.put(Put { key, value: value.to_string() }));
+    let visit = peer.visit(|key, value| map.insert(Put { key, value: value.to_string() }));
     runtime.block_on(visit)?;
     let (mapped, peak) = match P::STATE {
         // The second map is for looking at alone.

@@ -195,7 +195,10 @@ where
     /// [`recovery`](Self::recovery) lists them. Stop the old program first: it takes no lock.
     ///
     /// Takes as long as the journal behind the snapshot is large, on the runtime's pool for blocking work. Dropping
-    /// the future lets the work finish there, and then releases the journal.
+    /// the future lets the work finish there, and then releases the journal. Where there is more than
+    /// one processor and at least 256 KiB to replay, a second thread reads ahead, and ends before the
+    /// opening does. It may also decode: your `Deserialize`, and the conversions of old versions, then
+    /// run there. Handlers always run in order on one thread.
     ///
     /// # Errors
     ///

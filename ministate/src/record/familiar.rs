@@ -30,7 +30,7 @@ impl Familiar {
     pub(super) fn contents(&mut self, rest: &mut Cursor<'_>) -> Result<Contents, Stop> {
         // Mutators that are written by hand give their records no name.
         if rest.0.starts_with(br#""l"#) {
-            return rest.contents();
+            return Ok(Contents::One(None));
         }
         let operation = &mut self.0[place_of(rest.0)];
         match rest.0.first_chunk() {

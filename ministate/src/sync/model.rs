@@ -231,7 +231,24 @@ pub(crate) mod task {
 }
 
 pub(crate) mod thread {
-    pub(crate) use shuttle::thread::{park, yield_now};
+    use std::io;
+    use std::num::NonZero;
+
+    use shuttle::thread::{Scope, ScopedJoinHandle};
+    pub(crate) use shuttle::thread::{park, scope, yield_now};
+
+    /// Starts a thread.
+    pub(crate) fn spawn_in<'scope, T: Send + 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        _name: &str,
+        job: impl FnOnce() -> T + Send + 'scope,
+    ) -> Option<ScopedJoinHandle<'scope, T>> {
+        Some(scope.spawn(job))
+    }
+
+    pub(crate) fn available_parallelism() -> io::Result<NonZero<usize>> {
+        Ok(NonZero::<usize>::MIN.saturating_add(1))
+    }
 
     /// The thread that the code runs on; of a task, its worker's.
     pub(crate) struct Thread(shuttle::thread::Thread);

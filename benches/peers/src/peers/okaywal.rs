@@ -31,7 +31,7 @@ impl LogManager for Recovers {
         let chunks = entry.read_all_chunks()?.unwrap_or_default();
         let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for chunk in chunks {
-            map.put(serde_json::from_slice(&chunk)?);
+            map.insert(serde_json::from_slice(&chunk)?);
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ impl Peer for Okaywal {
         let mut entry = self.log.begin_entry()?;
         entry.write_chunk(text.as_bytes())?;
         entry.commit()?;
-        self.map.write().unwrap_or_else(PoisonError::into_inner).put(put);
+        self.map.write().unwrap_or_else(PoisonError::into_inner).insert(put);
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Peer for Okaywal {
         }
         entry.commit()?;
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        puts.into_iter().for_each(|put| map.put(put));
+        puts.into_iter().for_each(|put| map.insert(put));
         Ok(())
     }
 

@@ -1,9 +1,10 @@
-//! From a snapshot and a journal to a state: decodes and applies every record, in order, once.
+//! From a snapshot and a journal to a state: every record is applied, in order, once.
 
-use std::any::Any;
+mod piece;
+mod replay;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,15 @@ use serde::de::DeserializeOwned;
 use crate::error::{MiniStateError, Position, Refusal, RejectedSnapshot, operation_name};
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::json::Json;
-use crate::mutation::{Mutator, Reply};
-use crate::record::{self, Chain, Familiar, Member, Record, Seq};
-use crate::schema::{self, DecodeError};
+use crate::mutation::Mutator;
+use crate::record::{Chain, Record, Seq};
+use crate::schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
+use piece::replay_one;
+pub(crate) use piece::{apply, handler_panicked};
+pub use replay::decode_records;
+use replay::{Replay, replay_ahead, replay_here};
 
 /// What opening a journal found and did, for operators.
 ///
@@ -111,9 +116,6 @@ pub struct Progress {
     pub replayed: u64,
 }
 
-/// How many bytes are read between two reports of progress.
-const PROGRESS_BYTES: u64 = 1 << 20;
-
 /// A state and the journal that it was recovered from, before anything is changed on disk.
 pub(crate) struct Recovered<S> {
     pub(crate) state: S,
@@ -138,13 +140,13 @@ pub(crate) fn recover<S, M>(
 ) -> Result<Recovered<S>, MiniStateError>
 where
     S: DeserializeOwned,
-    M: Mutator<S> + Serialize + DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send,
 {
     let opened = Opened::all(storage, names)?;
     if opened.is_fresh() {
         return begin::<S, M>(&**storage, names, opened, initial);
     }
-    from_files::<S, M>(&**storage, names, opened, on_progress)
+    from_files::<S, M>(&**storage, names, opened, replay_ahead::<S, M>, on_progress)
 }
 
 /// Recovers the state of a journal that somebody may be writing to, as it is now.
@@ -166,13 +168,14 @@ where
             Some((0, _)) | None => MiniStateError::NoJournal { path },
         });
     }
-    from_files::<S, M>(&**storage, names, opened, on_progress)
+    from_files::<S, M>(&**storage, names, opened, replay_here::<S, M>, on_progress)
 }
 
 fn from_files<S, M>(
     storage: &dyn Storage,
     names: &Names,
     opened: Opened,
+    replay: Replay<S>,
     on_progress: &dyn Fn(Progress),
 ) -> Result<Recovered<S>, MiniStateError>
 where
@@ -182,7 +185,7 @@ where
     let (mut state, start, rejected) = newest_sound::<S, M>(storage, names, &opened, Seq::MAX)?;
     refuse_unknown::<S, M>(&opened, &start)?;
     let (snapshot, bytes_read) = (start.seq, opened.bytes_behind(&start));
-    let (found, replayed) = replay::<S, M>(opened, &start, Through::End, &mut state, on_progress)?;
+    let (found, replayed) = replay(opened, &start, Through::End, &mut state, on_progress)?;
     Ok(Recovered { state, found, created: false, snapshot, rejected, replayed, bytes_read })
 }
 
@@ -243,7 +246,7 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, seq)?;
-    let (found, _) = replay::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
+    let (found, _) = replay_here::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
     Ok((state, found.record()))
 }
 
@@ -327,7 +330,8 @@ where
     }
     match newest_sound::<S, M>(storage, names, &opened, asked) {
         Ok((mut state, start, _)) => {
-            let replayed = replay::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {});
+            let replayed =
+                replay_here::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {});
             match replayed?.0.seq() {
                 // What was there of a batch has been undone since.
                 last if last < asked => {
@@ -448,125 +452,4 @@ pub(crate) fn decode_version<S: DeserializeOwned, M: Mutator<S>>(
         version,
         source: Arc::new(source),
     })
-}
-
-/// Applies the records behind the start to the state, through a mutation that may stand within a
-/// batch.
-fn replay<S, M>(
-    opened: Opened,
-    start: &Start,
-    through: Through,
-    state: &mut S,
-    on_progress: &dyn Fn(Progress),
-) -> Result<(Found, u64), MiniStateError>
-where
-    M: Mutator<S> + Serialize + DeserializeOwned,
-{
-    let bytes_total = opened.bytes_behind(start);
-    let mut progress = Progress { bytes_read: 0, bytes_total, replayed: 0 };
-    let mut bytes_before = 0;
-    let mut segment = Position { file: PathBuf::new(), line: 0, byte: 0 };
-    let mut visit = |record: &Record<'_>, at: &Position| {
-        for (seq, member) in (record.head.seq..).zip(record.members()) {
-            if through.is_reached(seq - 1) {
-                break;
-            }
-            let (tag, payload) =
-                member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
-            replay_one::<S, M>((tag, payload), seq, at, state)?;
-            progress.replayed += 1;
-        }
-        if segment.file != at.file {
-            bytes_before += segment.byte;
-            segment.file.clone_from(&at.file);
-        }
-        segment.byte = at.byte;
-        if bytes_before + at.byte >= progress.bytes_read + PROGRESS_BYTES {
-            progress.bytes_read = bytes_before + at.byte;
-            on_progress(progress);
-        }
-        Ok(ControlFlow::Continue(()))
-    };
-    let found = opened.read(start, through, &mut visit)?;
-    on_progress(Progress { bytes_read: bytes_total, ..progress });
-    Ok((found, progress.replayed))
-}
-
-fn replay_one<S, M>(
-    (tag, payload): Member<'_>,
-    seq: Seq,
-    at: &Position,
-    state: &mut S,
-) -> Result<(), MiniStateError>
-where
-    M: Mutator<S> + Serialize + DeserializeOwned,
-{
-    let decoded = catch_unwind(|| M::__decode(tag, payload))
-        .unwrap_or_else(|panic| Err(DecodeError::upcast(panic_message(panic))));
-    match decoded {
-        Ok(Some(mutation)) => apply(mutation, state, &mut Reply::discarded())
-            .map_err(|message| handler_panicked(seq, tag, message)),
-        // The operation was retired, and its records are to have no effect.
-        Ok(None) => Ok(()),
-        Err(error) => Err(MiniStateError::undecodable(at.clone(), seq, tag, error)),
-    }
-}
-
-/// What recovery does with records before it applies them, for measuring it by itself: decodes the
-/// lines, which follow one with the checksum `previous`. `None` where one of them cannot be.
-pub fn decode_records<S, M>(lines: &[u8], previous: &[u8], mut each: impl FnMut(M)) -> Option<()>
-where
-    M: Mutator<S> + DeserializeOwned,
-{
-    let mut chain = Chain::parse(previous)?;
-    let mut text = str::from_utf8(lines).ok()?;
-    let mut familiar = Familiar::default();
-    let mut next = None;
-    while !text.is_empty() {
-        let record = record::parse_record(text, chain, &mut familiar)?;
-        for member in record.members() {
-            let (tag, payload) = member?;
-            match M::__decode(tag, payload) {
-                Ok(Some(mutation)) => each(mutation),
-                Ok(None) => {}
-                Err(_) => return None,
-            }
-        }
-        // As replay does, which knows the first one.
-        if next.is_some_and(|next| record.head.seq != next) {
-            return None;
-        }
-        next = Some(record.head.seq + record.head.contents.mutations());
-        chain = record.chain;
-        text = text[record.bytes..].strip_prefix('\n')?;
-    }
-    Some(())
-}
-
-/// Applies a mutation; where its handler panics, returns what the panic said.
-pub(crate) fn apply<S, M: Mutator<S>>(
-    mutation: M,
-    state: &mut S,
-    reply: &mut Reply,
-) -> Result<(), String> {
-    // The state may be half changed after a panic. Both callers throw it away then.
-    catch_unwind(AssertUnwindSafe(|| mutation.__execute(state, reply))).map_err(panic_message)
-}
-
-pub(crate) fn handler_panicked(
-    seq: Seq,
-    tag: Option<(&str, u32)>,
-    message: String,
-) -> MiniStateError {
-    MiniStateError::HandlerPanicked { seq, operation: tag.map(operation_name), message }
-}
-
-fn panic_message(payload: Box<dyn Any + Send>) -> String {
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => match payload.downcast::<&'static str>() {
-            Ok(message) => (*message).to_string(),
-            Err(_) => "it said nothing".to_string(),
-        },
-    }
 }
