@@ -203,3 +203,21 @@ fn unsound(path: &Path, line: u64, byte: u64) -> MiniStateError {
         what: "the snapshot is not what was written",
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::storage::Simulated;
+
+    #[test]
+    fn a_snapshot_is_as_large_as_its_file() {
+        let disk = Simulated::new();
+        let names = Names::new(Path::new("state"), Path::new("app.wal.jsonl")).expect("a name");
+        disk.create_dir_all(names.dir()).expect("the disk works");
+        let write = |out: &mut dyn Write| out.write_all(b"[1,2]");
+        let (at, schema) = ((7, Chain::START), &Schema::UNTAGGED);
+        let bytes = publish(&disk, &names, "identity", at, schema, write, |_| Ok(()));
+        let content = disk.content(names.snapshot(7)).expect("it was published");
+        assert_eq!(bytes.ok(), Some(content.len() as u64));
+    }
+}

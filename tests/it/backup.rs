@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ministate::storage::{Fault, Simulated, Storage};
 use ministate::{Backup, Disposal, MiniStateError, Options};
-use ministate_tests::{JOURNAL, List, Lists, Push, entries, open_simulated, push, say_loudly};
+use ministate_tests::{
+    Call, Hook, Hooked, JOURNAL, List, Lists, Push, entries, open_simulated, push, say_loudly,
+};
 
 fn all_of(count: u64) -> Vec<u64> {
     (0..count).collect()
@@ -376,6 +378,36 @@ fn a_failing_call_during_a_backup_takes_nothing_from_the_journal() {
             assert!(is_whole_or_no_journal(&disk, &story) || !acknowledged, "{story}");
         }
     }
+}
+
+/// While the directory is listed for the first time, the active segment has no name of the journal.
+#[derive(Debug)]
+struct Renaming {
+    disk: Simulated,
+    calls: Arc<AtomicU64>,
+}
+
+impl Hook for Renaming {
+    fn before(&self, _call: Call) {
+        let (active, elsewhere) = (Path::new("lists").join(JOURNAL), Path::new("lists/elsewhere"));
+        match self.calls.fetch_add(1, Ordering::Relaxed) {
+            0 => self.disk.rename(&active, elsewhere).unwrap(),
+            1 => self.disk.rename(elsewhere, &active).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_necessary_files_have_a_segment_that_a_listing_missed() {
+    let (disk, calls) = (Simulated::new(), Arc::new(AtomicU64::new(1 << 32)));
+    let renaming = Renaming { disk: disk.clone(), calls: Arc::clone(&calls) };
+    let options = Options::new().segment_bytes(600).storage(Hooked::new(disk, renaming));
+    let lists: Lists = options.blocking_open("lists", JOURNAL).unwrap();
+    push_all(&lists, 0..20);
+    let files = lists.necessary_files().unwrap();
+    calls.store(0, Ordering::Relaxed);
+    assert_eq!(lists.necessary_files().unwrap(), files);
 }
 
 #[test]

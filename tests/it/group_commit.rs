@@ -45,6 +45,14 @@ async fn push_from_many_tasks(lists: &Arc<Lists>, tasks: u64, each: u64) -> Vec<
     acknowledged
 }
 
+/// How many batches are in the active segment.
+fn batches(disk: &Simulated, lists: &Lists) -> usize {
+    let journal = disk.content(lists.journal_path()).unwrap();
+    let text = String::from_utf8(journal).unwrap();
+    let begins = |line: &&str| line.contains(r#""seq":"#) && !line.contains(r#""b":"#);
+    text.lines().filter(begins).count()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn mutations_of_64_tasks_are_journaled_once_in_order_while_readers_read() {
     let dir = tempfile::tempdir().unwrap();
@@ -218,6 +226,25 @@ async fn a_local_set_can_drive_the_calls() {
     assert_eq!(task.await.unwrap(), 1);
 }
 
+/// That tasks of the runtime can block says nothing of those of the `LocalSet`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_local_set_and_its_runtime_can_drive_the_calls_in_turn() {
+    let options = Options::new().storage(Simulated::new());
+    let lists: Arc<Lists> = Arc::new(options.open("lists", JOURNAL).await.unwrap());
+    let apply = |entry| {
+        let lists = Arc::clone(&lists);
+        async move { lists.apply(push(entry)).await.unwrap() }
+    };
+    let in_turn = async {
+        for turn in (1..200).step_by(2) {
+            let local = tokio::task::spawn_local(apply(turn));
+            assert_eq!(local.await.unwrap(), turn);
+            assert_eq!(tokio::spawn(apply(turn + 1)).await.unwrap(), turn + 1);
+        }
+    };
+    tokio::task::LocalSet::new().run_until(in_turn).await;
+}
+
 /// Joined in one task, they would each have their own sync if the first led at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn applies_joined_in_one_task_share_a_batch() {
@@ -235,11 +262,59 @@ async fn applies_joined_in_one_task_share_a_batch() {
         if applies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    let journal = disk.content(lists.journal_path()).unwrap();
-    let text = String::from_utf8(journal).unwrap();
-    let batches =
-        text.lines().filter(|line| line.contains(r#""seq":"#) && !line.contains(r#""b":"#));
-    assert!(batches.count() <= 10, "{text}");
+    assert!(batches(&disk, &lists) <= 10);
+}
+
+/// The thread has led until then, and lets another one lead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_with_an_answer_does_not_wait_for_the_syncs_of_others() {
+    let gated = Gated::default();
+    let lists = open_gated(&gated).await;
+    gated.shut();
+    let (answered, answer) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn({
+        let lists = Arc::clone(&lists);
+        move || answered.send(lists.blocking_apply(push(1)).unwrap()).unwrap()
+    });
+    gated.wait_for_a_sync();
+    let mut other = Box::pin(lists.apply(push(2)));
+    assert!(other.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    gated.let_one_through();
+    let patience = std::time::Duration::from_secs(20);
+    let answer = answer.recv_timeout(patience);
+    gated.open();
+    assert_eq!(answer, Ok(1));
+    thread.join().unwrap();
+    assert_eq!(other.await.unwrap(), 2);
+}
+
+/// Who writes little does not wait for a sync of all that others write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_ends_with_the_record_that_reaches_4_mebibytes() {
+    let gated = Gated::default();
+    let lists = open_gated(&gated).await;
+    gated.shut();
+    let first = tokio::spawn({
+        let lists = Arc::clone(&lists);
+        async move { lists.apply(push(0)).await }
+    });
+    tokio::task::spawn_blocking({
+        let gated = gated.clone();
+        move || gated.wait_for_a_sync()
+    })
+    .await
+    .unwrap();
+    let large = |entry| Push { entry, padding: "x".repeat(3 << 20) };
+    let mut waiting: Vec<_> = (1..=4).map(|entry| Box::pin(lists.apply(large(entry)))).collect();
+    for apply in &mut waiting {
+        assert!(apply.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    gated.open();
+    first.await.unwrap().unwrap();
+    for apply in waiting {
+        apply.await.unwrap();
+    }
+    assert_eq!(batches(&gated.disk, &lists), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -99,6 +99,20 @@ fn a_failed_sync_says_that_the_outcome_is_unknown() {
     check_silence(&disk, &lists);
 }
 
+#[test]
+fn the_cause_of_the_poison_names_the_first_mutation_whose_outcome_is_unknown() {
+    let (disk, lists) = opened();
+    disk.fail_at(disk.calls() + 1, Fault::Fails);
+    lists.blocking_apply_batch([push(2), push(3)]).unwrap_err();
+    match lists.blocking_apply(push(4)) {
+        Err(MiniStateError::Poisoned { cause, .. }) => {
+            let is_right = matches!(*cause, MiniStateError::OutcomeUnknown { seq: 2, .. });
+            assert!(is_right, "{cause:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Once, a journal was opened again after a failed sync, took what the page cache showed for what
 /// the disk has, and acknowledged the next mutation behind a hole.
 #[test]

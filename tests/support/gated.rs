@@ -21,6 +21,8 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct GateState {
     shut: bool,
+    /// So many syncs may pass while it is shut.
+    passes: usize,
     waiting: usize,
     /// Whoever was to sync has ended without it.
     given_up: bool,
@@ -37,6 +39,12 @@ impl Gated {
     /// Lets all syncs through.
     pub fn open(&self) {
         self.hook.state.lock().unwrap().shut = false;
+        self.hook.changed.notify_all();
+    }
+
+    /// Lets one sync through, and shuts the gate behind it.
+    pub fn let_one_through(&self) {
+        self.hook.state.lock().unwrap().passes += 1;
         self.hook.changed.notify_all();
     }
 
@@ -66,7 +74,9 @@ impl Hook for Gate {
         let mut state = self.state.lock().unwrap();
         state.waiting += 1;
         self.changed.notify_all();
-        let mut state = self.changed.wait_while(state, |state| state.shut).unwrap();
+        let may_not_pass = |state: &mut GateState| state.shut && state.passes == 0;
+        let mut state = self.changed.wait_while(state, may_not_pass).unwrap();
+        state.passes = state.passes.saturating_sub(1);
         state.waiting -= 1;
     }
 }

@@ -18,10 +18,10 @@ mod ticket;
 
 use std::any::Any;
 use std::error::Error;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::{fmt, io};
 
 use queue::{Batch, Changes, Claimed, Lacks, Leader, Led, Queue};
 pub(crate) use queue::{Change, Mutations, Work};
@@ -426,11 +426,5 @@ struct Unpark(Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
-    }
-}
-
-impl<S, M> fmt::Debug for Core<S, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core").field("seq", &self.seq()).finish_non_exhaustive()
     }
 }

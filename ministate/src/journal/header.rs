@@ -171,3 +171,29 @@ pub(crate) fn object_of<T: for<'de> Deserialize<'de>>(
         Some((object, chain))
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a header with a right checksum is taken for one.
+    fn is_sound(first: Seq, prev: String) -> bool {
+        let journal = "0123456789abcdef".to_string();
+        let header =
+            Header { format: FORMAT, journal, first, prev, by: None, ops: BTreeMap::new() };
+        let (line, _) = header.line();
+        match Header::parse(line.trim_ascii_end(), Path::new("segment")) {
+            Ok((parsed, _)) => parsed == header,
+            Err(MiniStateError::Corrupt { .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_header_whose_segment_could_follow_nothing_is_refused() {
+        let start = Chain::START.to_string();
+        assert!(is_sound(1, start.clone()));
+        assert!(!is_sound(0, start));
+        assert!(!is_sound(1, "no checksum".to_string()));
+    }
+}

@@ -117,3 +117,81 @@ impl Lines {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that has changed, or begun to fail, since it was opened.
+    #[derive(Debug)]
+    struct Changed {
+        bytes: Vec<u8>,
+        failure: Option<io::ErrorKind>,
+    }
+
+    impl StorageFile for Changed {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.bytes.len() as u64)
+        }
+
+        fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+            if let Some(failure) = self.failure {
+                return Err(failure.into());
+            }
+            let rest = &self.bytes[self.bytes.len().min(position as usize)..];
+            let bytes = rest.len().min(buffer.len());
+            buffer[..bytes].copy_from_slice(&rest[..bytes]);
+            Ok(bytes)
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+            unreachable!("lines are only read")
+        }
+
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            unreachable!("lines are only read")
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            unreachable!("lines are only read")
+        }
+    }
+
+    /// The lines of a file that had so many bytes when it was opened.
+    fn lines(file_bytes: u64, bytes: &[u8], failure: Option<io::ErrorKind>) -> Lines {
+        let file = Box::new(Changed { bytes: bytes.to_vec(), failure });
+        let position = Position { file: "lines".into(), line: 1, byte: 0 };
+        Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None }
+    }
+
+    #[test]
+    fn the_rest_begins_with_the_current_line_and_goes_on_to_the_end_of_the_file() {
+        let bytes = [b"first\n".as_slice(), &vec![b'x'; 3 * CHUNK_BYTES]].concat();
+        let mut lines = lines(bytes.len() as u64, &bytes, None);
+        assert!(lines.peek().is_ok_and(|line| line == Some(0..5)));
+        lines.advance();
+        assert!(lines.rest().is_ok_and(|rest| rest == bytes[6..]));
+    }
+
+    #[test]
+    fn a_file_that_was_cut_ends_where_it_was_cut() {
+        let mut lines = lines(100, b"first\nsec", None);
+        assert!(lines.peek().is_ok_and(|line| line == Some(0..5)));
+        lines.advance();
+        assert!(lines.rest().is_ok_and(|rest| rest == b"sec"));
+        assert_eq!(lines.file_bytes, 9);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_has_not_ended() {
+        for failure in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof] {
+            let mut lines = lines(6, b"first\n", Some(failure));
+            assert!(lines.peek().is_err(), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_and_cannot_be_read_has_not_ended() {
+        assert!(lines(100, b"first\n", Some(io::ErrorKind::Other)).peek().is_err());
+    }
+}

@@ -336,13 +336,7 @@ impl Opened {
     /// The checksum of the record that ends with the mutation, which one of the segments holds.
     pub(crate) fn record_at(self, seq: Seq) -> Result<Chain, MiniStateError> {
         refuse_gap(&self.names, seq, self.first())?;
-        let holds = |segment: &&Segment| segment.header.first <= seq;
-        let start = match self.segments.iter().take_while(holds).last() {
-            Some(Segment { path, header, .. }) => {
-                Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
-            }
-            None => self.beginning(),
-        };
+        let start = self.beginning_of_segment_with(seq).unwrap_or_else(|| self.beginning());
         let through = Through::Seq(seq);
         Ok(self.read(&start, through, &mut |_, _| Ok(ControlFlow::Continue(())))?.record())
     }

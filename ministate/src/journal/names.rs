@@ -229,6 +229,20 @@ mod tests {
     }
 
     #[test]
+    fn every_file_of_a_journal_of_any_format_stands_in_the_way_of_another() {
+        let names = names();
+        let is_of_journal = |path: PathBuf| {
+            names.is_of_journal(path.file_name().and_then(OsStr::to_str).expect("names are UTF-8"))
+        };
+        for path in [names.active(), names.sealed(1), names.head(), names.old_segment(1)] {
+            assert!(is_of_journal(path.clone()), "{path:?}");
+        }
+        for path in [names.lock(), names.kept_from_0_1("snapshot.json"), PathBuf::from("x")] {
+            assert!(!is_of_journal(path.clone()), "{path:?}");
+        }
+    }
+
+    #[test]
     fn journals_do_not_share_files() {
         let names = |name| Names::new(Path::new(""), Path::new(name)).expect("a plain name");
         assert_ne!(names("a").lock(), names("a.jsonl").lock());
@@ -239,6 +253,9 @@ mod tests {
     fn files_of_other_journals_are_left_alone() {
         let names = names();
         for other in ["app.jsonl", "app.wal2.jsonl", "app.wal.42.jsonl", "app.wal.x.tmp", "x"] {
+            assert_eq!(names.kind(other), None, "{other}");
+        }
+        for other in ["app.wal.0123456789abcdefa.tmp", "app.wal.0123456789abcdeg.tmp"] {
             assert_eq!(names.kind(other), None, "{other}");
         }
     }
