@@ -134,6 +134,11 @@ fn seal(shared: &Shared) {
     shared.push(2);
 }
 
+/// The second time, behind a segment that readers begin with.
+fn seal_twice(shared: &Shared) {
+    shared.push(8);
+}
+
 fn seal_often(shared: &Shared) {
     shared.push(20);
 }
@@ -265,6 +270,7 @@ fn list(shared: &Shared) {
 #[test]
 fn a_reader_is_not_misled_by_a_seal_at_any_moment() {
     take_turns_in_every_way(deleting, seal, look);
+    take_turns_in_every_way(deleting, seal_twice, look);
     take_turns_in_every_way(deleting, seal, look_back);
 }
 

@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use queue::{Batch, Changes, Claimed, Lacks, Leader, Led, Queue};
-pub(crate) use queue::{Change, Mutations, Work};
+pub(crate) use queue::{Change, Effect, Mutations, Work};
 use submission::Submission;
 pub(crate) use ticket::{Answer, Done};
 use ticket::{Duty, Ticket, Waiter};
@@ -275,15 +275,14 @@ where
     }
 
     fn commit(&self, journal: &mut Option<Journal>, changes: Changes<M>) {
-        let changes = changes.claimed;
+        let Changes { bodies, claimed: changes } = changes;
         let journal = journal.as_mut().expect("no change is taken once the journal is released");
-        let bodies = changes.iter().map(|(change, _)| &change.body);
         match changes.len() {
             1 => self.batches_of_one.fetch_add(1, Ordering::Relaxed),
             _ => self.batches_of_one.swap(0, Ordering::Relaxed),
         };
         // Here the outcome can be told apart by mutation, unlike in `give_up`.
-        let appended = catch_unwind(AssertUnwindSafe(|| journal.append(bodies)))
+        let appended = catch_unwind(AssertUnwindSafe(|| journal.append(&bodies)))
             .unwrap_or_else(|_| Err(Failure::Unknown(io::Error::other("the storage panicked"))));
         if let Err(failure) = appended {
             return self.fail(changes, failure);
@@ -311,10 +310,10 @@ where
         let State::Sound(state) = &mut *guard else {
             unreachable!("no change is taken once the state is unsound");
         };
-        for (change, duty) in changes.by_ref().take(APPLY_RECORDS) {
+        for (effect, duty) in changes.by_ref().take(APPLY_RECORDS) {
             let before = self.seq.load(Ordering::Relaxed);
-            let mut last = before + change.body.mutations;
-            match apply(change, state, before) {
+            let mut last = before + effect.mutations.count();
+            match apply(effect, state, before) {
                 Ok(output) => {
                     self.seq.store(last, Ordering::Release);
                     answers.push((duty, Ok(Done { seq: last, output })));
@@ -326,8 +325,8 @@ where
                         Err(_) => State::Unsound(panicked.clone()),
                     };
                     answers.push((duty, Err(panicked.clone())));
-                    answers.extend(changes.map(|(change, duty)| {
-                        last += change.body.mutations;
+                    answers.extend(changes.map(|(effect, duty)| {
+                        last += effect.mutations.count();
                         let source = Arc::new(panicked.clone());
                         (duty, Err(MiniStateError::OutcomeUnknown { seq: last, source }))
                     }));
@@ -354,8 +353,8 @@ where
             }
         };
         self.poison(answer(seq + 1));
-        for (change, duty) in changes {
-            seq += change.body.mutations;
+        for (effect, duty) in changes {
+            seq += effect.mutations.count();
             duty.answer(Err(answer(seq)));
         }
     }
@@ -400,17 +399,17 @@ where
 }
 
 fn apply<S, M: Mutator<S>>(
-    change: Change<M>,
+    effect: Effect<M>,
     state: &mut S,
     before: Seq,
 ) -> Result<Option<Box<dyn Any + Send>>, MiniStateError> {
-    let mut reply = change.reply;
+    let mut reply = effect.reply;
     let mut apply = |seq, tag: Option<Tag>, mutation| {
         recovery::apply(mutation, state, &mut reply).map_err(|message| {
             recovery::handler_panicked(seq, tag.map(|tag| (tag.name, tag.version)), message)
         })
     };
-    match change.mutations {
+    match effect.mutations {
         Mutations::One(tag, mutation) => apply(before + 1, tag, mutation)?,
         Mutations::Several(mutations) => {
             for (seq, (tag, mutation)) in (before + 1..).zip(mutations) {

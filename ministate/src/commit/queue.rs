@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ticket::{Duty, Ticket, Waiter};
 use crate::error::MiniStateError;
 use crate::mutation::Reply;
-use crate::record::Body;
+use crate::record::{Bodies, Body};
 use crate::schema::Tag;
 use crate::sync::Handle;
 
@@ -23,8 +23,14 @@ pub(super) struct Queue<M> {
     /// The runtime of a task that came while this batch or those before it were waited for. A
     /// leader can be started there for all who wait.
     runtime: Option<Handle>,
-    /// How many requests the last batch had; as many are to be expected in the next one.
-    expected: usize,
+    /// Of the last batch; the next one is expected to be as large.
+    expected: Size,
+}
+
+#[derive(Clone, Copy)]
+struct Size {
+    changes: usize,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,11 @@ pub(crate) enum Work<M> {
 /// A record to be written, and what is applied once it is durable.
 pub(crate) struct Change<M> {
     pub(crate) body: Body,
+    pub(crate) effect: Effect<M>,
+}
+
+/// What a change does to the state.
+pub(crate) struct Effect<M> {
     pub(crate) mutations: Mutations<M>,
     pub(crate) reply: Reply,
 }
@@ -71,11 +82,13 @@ pub(super) enum Batch<M> {
 
 /// The changes of one sync.
 pub(super) struct Changes<M> {
+    /// Those of all changes, one behind the other: whoever calls frees what it allocated, and the
+    /// leader reads memory that lies together.
+    pub(super) bodies: Bodies,
     pub(super) claimed: Vec<Claimed<M>>,
-    bytes: usize,
 }
 
-pub(super) type Claimed<M> = (Change<M>, Duty);
+pub(super) type Claimed<M> = (Effect<M>, Duty);
 
 /// What a leader leaves behind.
 pub(super) enum Led {
@@ -94,7 +107,7 @@ impl<M> Queue<M> {
             leader: Leader::Absent,
             refusal: None,
             runtime: None,
-            expected: 0,
+            expected: Size { changes: 0, bytes: 0 },
         }
     }
 
@@ -116,16 +129,16 @@ impl<M> Queue<M> {
             Work::Seal => return self.batches.push_back(Batch::Seal(duty)),
             Work::Close => return self.batches.push_back(Batch::Close(duty)),
         };
-        let bytes = change.body.len();
         match self.batches.back_mut() {
-            Some(Batch::Changes(last)) if last.bytes < BATCH_BYTES => {
-                last.claimed.push((change, duty));
-                last.bytes += bytes;
+            Some(Batch::Changes(last)) if last.bodies.bytes() < BATCH_BYTES => {
+                last.push(change, duty);
             }
             Some(Batch::Changes(_) | Batch::Seal(_) | Batch::Close(_)) | None => {
-                let mut claimed = Vec::with_capacity(self.expected);
-                claimed.push((change, duty));
-                self.batches.push_back(Batch::Changes(Changes { claimed, bytes }));
+                let Size { changes, bytes } = self.expected;
+                let bodies = Bodies::with_capacity(bytes, changes);
+                let mut changes = Changes { bodies, claimed: Vec::with_capacity(changes) };
+                changes.push(change, duty);
+                self.batches.push_back(Batch::Changes(changes));
             }
         }
     }
@@ -144,7 +157,7 @@ impl<M> Queue<M> {
     pub(super) fn take_batch(&mut self) -> Option<Batch<M>> {
         let batch = self.batches.pop_front()?;
         if let Batch::Changes(changes) = &batch {
-            self.expected = changes.claimed.len();
+            self.expected = changes.size();
         }
         if self.batches.is_empty() {
             self.runtime = None;
@@ -177,10 +190,9 @@ impl<M> Queue<M> {
                     if changes.claimed.len() == 1 {
                         return self.batches.remove(at);
                     }
+                    changes.bodies.remove(found);
                     let claimed = vec![changes.claimed.remove(found)];
-                    let bytes = claimed[0].0.body.len();
-                    changes.bytes -= bytes;
-                    return Some(Batch::Changes(Changes { claimed, bytes }));
+                    return Some(Batch::Changes(Changes { bodies: Bodies::default(), claimed }));
                 }
                 Batch::Seal(duty) | Batch::Close(duty) if duty.is_to(ticket) => {
                     return self.batches.remove(at);
@@ -189,6 +201,26 @@ impl<M> Queue<M> {
             }
         }
         None
+    }
+}
+
+impl<M> Changes<M> {
+    fn size(&self) -> Size {
+        Size { changes: self.claimed.len(), bytes: self.bodies.bytes() }
+    }
+
+    fn push(&mut self, Change { body, effect }: Change<M>, duty: Duty) {
+        self.bodies.push(&body);
+        self.claimed.push((effect, duty));
+    }
+}
+
+impl<M> Mutations<M> {
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Mutations::One(..) => 1,
+            Mutations::Several(mutations) => mutations.len() as u64,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::names::Names;
 use super::{Found, FoundState, Newest, Predecessor, SegmentEnd};
 use crate::error::MiniStateError;
 use crate::planted::{Bug, planted};
-use crate::record::{self, Body, Chain, Seq};
+use crate::record::{self, Bodies, Chain, Seq};
 use crate::schema::Schema;
 use crate::storage::{self, Access, Storage, StorageFile};
 
@@ -369,10 +369,7 @@ impl Journal {
     /// Appends the records as one batch, and returns once they are on stable storage.
     ///
     /// After a failure the journal must not be appended to again.
-    pub(crate) fn append<'a>(
-        &mut self,
-        bodies: impl IntoIterator<Item = &'a Body>,
-    ) -> Result<(), Failure> {
+    pub(crate) fn append(&mut self, bodies: &Bodies) -> Result<(), Failure> {
         if self.active.data_bytes >= self.settings.segment_bytes {
             self.seal_records()?;
         }
@@ -380,11 +377,11 @@ impl Journal {
         let first = self.last.seq + 1;
         let mut last = self.last;
         self.buffer.clear();
-        for body in bodies {
+        for (body, mutations) in bodies.iter() {
             let seq = last.seq + 1;
             let place = seq - first;
             let chain = record::push_record(&mut self.buffer, last.chain, seq, place, &at, body);
-            let seq = last.seq + body.mutations;
+            let seq = last.seq + mutations;
             last = Continuity { seq, batch: Some(first), chain, record: chain };
         }
         let fill_bytes = fill_bytes(self.settings.segment_bytes);

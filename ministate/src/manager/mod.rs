@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::commit::{Change, Core, Done, Mutations, Work, ground};
+use crate::commit::{Change, Core, Done, Effect, Mutations, Work, ground};
 use crate::error::{MiniStateError, Refusal};
 use crate::fidelity::{self, Encoded, Fidelity};
 use crate::mutation::{Accepts, Mutator, Operation, Reply};
@@ -394,7 +394,7 @@ where
     fn change(&self, mutation: M, reply: Reply) -> Result<Change<M>, MiniStateError> {
         let Encoded { mutation, tag, payload } = self.encode(mutation)?;
         let body = self.limit(Body::one(tag, &payload))?;
-        Ok(Change { body, mutations: Mutations::One(tag, mutation), reply })
+        Ok(Change { body, effect: Effect { mutations: Mutations::One(tag, mutation), reply } })
     }
 
     fn batch(
@@ -412,7 +412,7 @@ where
         let body = self.limit(Body::several(members))?;
         let mutations = encoded.into_iter().map(|encoded| (encoded.tag, encoded.mutation));
         let mutations = Mutations::Several(mutations.collect());
-        Ok(Some(Change { body, mutations, reply: Reply::discarded() }))
+        Ok(Some(Change { body, effect: Effect { mutations, reply: Reply::discarded() } }))
     }
 
     fn encode(&self, mutation: M) -> Result<Encoded<M>, MiniStateError> {

@@ -95,6 +95,44 @@ impl Body {
     }
 }
 
+/// Bodies of several records, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    bytes: Vec<u8>,
+    /// How long each is, and how many mutations it holds.
+    each: Vec<(usize, u64)>,
+}
+
+impl Bodies {
+    pub(crate) fn with_capacity(bytes: usize, bodies: usize) -> Bodies {
+        Bodies { bytes: Vec::with_capacity(bytes), each: Vec::with_capacity(bodies) }
+    }
+
+    pub(crate) fn push(&mut self, body: &Body) {
+        self.bytes.extend_from_slice(&body.bytes);
+        self.each.push((body.bytes.len(), body.mutations));
+    }
+
+    pub(crate) fn remove(&mut self, at: usize) {
+        let start: usize = self.each[..at].iter().map(|(bytes, _)| bytes).sum();
+        let (bytes, _) = self.each.remove(at);
+        self.bytes.drain(start..start + bytes);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut rest = self.bytes.as_slice();
+        self.each.iter().map(move |(bytes, mutations)| {
+            let (body, behind) = rest.split_at(*bytes);
+            rest = behind;
+            (body, *mutations)
+        })
+    }
+}
+
 fn push_fields(out: &mut Vec<u8>, tag: Option<Tag>, payload: &[u8]) {
     if let Some(Tag { name, version }) = tag {
         out.extend_from_slice(OP);
@@ -135,7 +173,7 @@ pub(crate) fn push_record(
     seq: Seq,
     place: u64,
     at: &str,
-    body: &Body,
+    body: &[u8],
 ) -> Chain {
     let start = out.len();
     push_number(out, br#"{"seq":"#, seq);
@@ -145,7 +183,7 @@ pub(crate) fn push_record(
     for text in [br#","at":""#, at.as_bytes(), br#"","#] {
         out.extend_from_slice(text);
     }
-    out.extend_from_slice(&body.bytes);
+    out.extend_from_slice(body);
     push_suffix(out, start, previous)
 }
 
@@ -375,7 +413,7 @@ mod tests {
     fn line(payload: &[u8]) -> Vec<u8> {
         let mut line = Vec::new();
         let body = Body::one(Some(TAG), payload);
-        push_record(&mut line, Chain::START, 7, 0, "2026-11-22T12:00:01.000Z", &body);
+        push_record(&mut line, Chain::START, 7, 0, "2026-11-22T12:00:01.000Z", &body.bytes);
         line
     }
 
