@@ -74,6 +74,10 @@ bench-plot csv="benches/peers/target/applies.csv" svg="benches/peers/target/appl
 test-bench-peers:
     cd benches/peers && cargo test --locked
 
+# `ministate verify` of so many records, beside reading the bytes and checksumming them.
+bench-verify records="1000000":
+    MINISTATE_VERIFY_RECORDS={{records}} cargo bench -p ministate-cli --bench verify_speed
+
 # Directories as the published ministate 0.1 writes them, made again by its releases.
 fixtures-0-1:
     tests/fixtures/0.1/make/all

@@ -198,6 +198,11 @@ pub mod _documentation {
     pub mod reliability {}
 }
 
+/// What the `ministate` command uses. Not for anybody else: it changes without notice.
+#[cfg(feature = "inspect")]
+#[doc(hidden)]
+pub mod inspect;
+
 /// What the derive's generated code and the benches use. Not for anybody else: it changes without
 /// notice.
 #[doc(hidden)]

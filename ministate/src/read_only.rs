@@ -133,7 +133,10 @@ impl Options {
     }
 }
 
-fn refuse_what_is_not_ours(storage: &dyn Storage, names: &Names) -> Result<(), MiniStateError> {
+pub(crate) fn refuse_what_is_not_ours(
+    storage: &dyn Storage,
+    names: &Names,
+) -> Result<(), MiniStateError> {
     let path = names.active();
     match storage.list(names.dir()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -225,7 +228,9 @@ const READINGS_MAX: usize = 100;
 /// What is being written while it is read can look like damage, and what is put away meanwhile like
 /// a missing file. Both are gone, or are elsewhere, when the same is read a moment later; damage
 /// stays where it is.
-fn believed<T>(read: impl Fn() -> Result<T, MiniStateError>) -> Result<T, MiniStateError> {
+pub(crate) fn believed<T>(
+    read: impl Fn() -> Result<T, MiniStateError>,
+) -> Result<T, MiniStateError> {
     let mut result = read();
     for _ in 1..READINGS_MAX {
         let Err(doubtful) = &result else { break };

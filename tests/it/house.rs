@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "planted",
     "sync",
     "storage",
@@ -47,6 +47,7 @@ const ORDER: [&str; 26] = [
     "options",
     "commit",
     "read_only",
+    "inspect",
     "manager",
     "testing",
     "lib",
@@ -99,6 +100,7 @@ fn every_file_says_first_what_it_is_for() {
     for member in [
         "ministate/src",
         "ministate-derive/src",
+        "ministate-cli",
         "tests/it",
         "tests/mutants",
         "tests/proof",

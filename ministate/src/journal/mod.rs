@@ -24,9 +24,17 @@ use crate::record::{Chain, Record, Seq};
 use crate::storage::{Access, Lock, Storage};
 use crate::sync::thread;
 
+#[cfg(feature = "inspect")]
+pub(crate) use continuity::Continuity as Reached;
 pub(crate) use header::{FORMAT, line_of, object_of, publish_head};
+#[cfg(feature = "inspect")]
+pub(crate) use header::{Header as SegmentHeader, SIGNATURE, read_head as head_file};
 pub(crate) use lines::Lines;
 pub(crate) use names::{Kind, Names};
+#[cfg(feature = "inspect")]
+pub(crate) use reader::{begins_with, continue_with};
+#[cfg(feature = "inspect")]
+pub(crate) use tail::{Verdict, judge};
 pub(crate) use writer::{Failure, Journal, Settings, publish_active, publish_next};
 
 /// The files of a journal, opened as far as their headers. Nothing is changed.
@@ -510,7 +518,7 @@ fn start_of(Segment { path, header, .. }: &Segment) -> Start {
     Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
 }
 
-fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {
+pub(crate) fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {
     if start.record == record {
         return Ok(());
     }

@@ -102,6 +102,13 @@ impl Names {
         self.with(&format!("torn.{seq:0SEQ_DIGITS$}.{unique:016x}"))
     }
 
+    /// The mutation before which the bytes in the file were cut off; `None` where it keeps none.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn seq_of_torn(&self, name: &str) -> Option<Seq> {
+        let (digits, unique) = self.rest_of(name)?.strip_prefix("torn.")?.split_once('.')?;
+        seq_of(digits).filter(|_| is_hex(unique))
+    }
+
     /// The number of a segment that ministate 0.1 put away; `None` where the file is none.
     pub(crate) fn number_of_old_segment(&self, name: &str) -> Option<u32> {
         let digits = name.strip_prefix(&self.active)?.strip_prefix('.')?;

@@ -185,12 +185,12 @@ fn read_lines(
     Ok(ControlFlow::Continue(()))
 }
 
-fn begins_with(text: &str, line: &[u8]) -> Option<usize> {
+pub(crate) fn begins_with(text: &str, line: &[u8]) -> Option<usize> {
     text.as_bytes().starts_with(line).then_some(line.len())
 }
 
 /// The line with which the text begins as the record that continues `after`, which it then does.
-fn continue_with<'a>(
+pub(crate) fn continue_with<'a>(
     text: &'a str,
     after: &mut Continuity,
     familiar: &mut Familiar,

@@ -220,6 +220,13 @@ impl Head {
         self.seq.checked_sub(self.place)
     }
 
+    /// When the record's batch was written, as its line says.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn time<'a>(&self, line: &'a str) -> &'a str {
+        let end = self.contents_start - "\",".len();
+        line.get(end - "2026-11-22T12:00:01.000Z".len()..end).unwrap_or_default()
+    }
+
     /// The line is as long as its `len` says.
     fn agrees_with(&self, line: &[u8]) -> bool {
         let rest = line.len().saturating_sub(self.payload_start);

@@ -377,11 +377,23 @@ fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
     opened: &Opened,
     newest: Seq,
 ) -> Result<(S, Start, Vec<RejectedSnapshot>), MiniStateError> {
+    let is_sound = |seq, path: &Path| sound::<S, M>(storage, opened, seq, path);
+    let ((state, start), rejected) = newest_usable(names, opened, newest, is_sound)?;
+    Ok((state, start, rejected))
+}
+
+/// What `read` makes of the newest snapshot that it accepts, as [`newest_sound`] chooses it.
+pub(crate) fn newest_usable<T>(
+    names: &Names,
+    opened: &Opened,
+    newest: Seq,
+    read: impl Fn(Seq, &Path) -> Result<T, MiniStateError>,
+) -> Result<(T, Vec<RejectedSnapshot>), MiniStateError> {
     let mut rejected = Vec::new();
     for (seq, path) in opened.snapshots().filter(|(seq, _)| *seq <= newest) {
         let reaches = seq + 1 >= opened.first();
-        let why = match reaches.then(|| sound::<S, M>(storage, opened, seq, path)) {
-            Some(Ok((state, start))) => return Ok((state, start, rejected)),
+        let why = match reaches.then(|| read(seq, path)) {
+            Some(Ok(used)) => return Ok((used, rejected)),
             Some(Err(newer @ MiniStateError::UnknownOperations { .. })) => return Err(newer),
             Some(Err(why)) => Some(Box::new(why)),
             None => None,
@@ -407,6 +419,18 @@ pub(crate) fn sound<S: DeserializeOwned, M: Mutator<S>>(
     seq: Seq,
     path: &Path,
 ) -> Result<(S, Start), MiniStateError> {
+    let snapshot = of_journal(storage, opened, seq, path)?;
+    let state = decode::<S, M>(&snapshot)?;
+    Ok((state, snapshot.start))
+}
+
+/// A snapshot of this journal, whatever its state is.
+pub(crate) fn of_journal(
+    storage: &dyn Storage,
+    opened: &Opened,
+    seq: Seq,
+    path: &Path,
+) -> Result<Snapshot, MiniStateError> {
     let snapshot = snapshot::read(storage, path)?;
     let other = |what| MiniStateError::Corrupt {
         at: Position { file: path.to_path_buf(), line: 1, byte: 0 },
@@ -419,8 +443,7 @@ pub(crate) fn sound<S: DeserializeOwned, M: Mutator<S>>(
     if snapshot.start.seq != seq {
         return Err(other("the snapshot bears the name of another"));
     }
-    let state = decode::<S, M>(&snapshot)?;
-    Ok((state, snapshot.start))
+    Ok(snapshot)
 }
 
 /// The state of a snapshot, whichever version of it this program still reads.

@@ -1,0 +1,180 @@
+//! What can be asked of the command, in which words?
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Looks at journals of ministate, and checks them, without the application that wrote them.
+///
+/// Works on any directory with a journal, also beside the program that is writing it. Nothing is
+/// changed, and no lock is kept.
+#[derive(Debug, Parser)]
+#[command(name = "ministate", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
+#[command(propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Answer in JSON: one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well: sound, the same, or all that was asked for is told
+  1  damage was found, or a difference
+  2  the command cannot be understood
+  3  there is no answer: no such journal, or it cannot be read
+
+A pipe that is closed early, as `head` does, ends the command quietly with 0. Colours are used on \
+a terminal only, and not where NO_COLOR is set.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tells the files, the soundness, who holds the lock, and what recovery would do
+    #[command(after_long_help = STATUS_JSON)]
+    Status(Journal),
+    /// Prints mutations as JSON lines
+    #[command(after_long_help = CAT_JSON)]
+    Cat(Cat),
+    /// Prints the last mutations, and with -f those that are written from now on
+    #[command(after_long_help = CAT_JSON)]
+    Tail(Tail),
+    /// Checks every checksum, header and snapshot, and names all damage
+    #[command(after_long_help = VERIFY_JSON)]
+    Verify(Journal),
+    /// Counts operations by name and version, and tells which old versions can be retired
+    #[command(after_long_help = SCHEMA_JSON)]
+    Schema(Schema),
+    /// Tells what happened between two mutations
+    #[command(after_long_help = DIFF_JSON)]
+    Diff(Diff),
+    /// Counts operations, bytes and mutations over time
+    #[command(after_long_help = STATS_JSON)]
+    Stats(Journal),
+    /// Lists the snapshots, and whether each is sound
+    #[command(after_long_help = SNAPSHOTS_JSON)]
+    Snapshots(Journal),
+    /// Writes the man page, or completions for a shell
+    #[command(subcommand)]
+    Generate(Generate),
+}
+
+const STATUS_JSON: &str = "\
+JSON: one object with journal, dir, lock ({held, pid}), first, last, last_time, mark, was_closed, \
+sound_to_open, refused, recovery ({snapshot, replayed, torn_bytes, rejected}), bytes, and files \
+([{name, role, bytes}]).";
+const CAT_JSON: &str = "\
+One object a line, with or without --json: seq, at, op, v, d. op and v are absent for a mutator \
+written by hand. Mutations that were applied together have `together`: the first of them, and how \
+many they are. One that cannot be checked, since the line before it is damaged, has `adrift`. \
+Damage is named on standard error, and makes the exit code 1.";
+const VERIFY_JSON: &str = "\
+JSON: one object for each damage (what, file, line, byte, bytes, seq, next), then one with sound, \
+opens, refused, damages, lost, adrift, unreached, records, first, last and torn. `opens` tells whether a \
+manager would open the journal: it does not read what is before its newest sound snapshot.";
+const SCHEMA_JSON: &str = "\
+JSON: one object for each operation (op, v, mutations, first, last, first_time, last_time, status), \
+one for each version of the state (state, snapshots), and in comparisons one for each difference \
+(difference, op, v). The status is `written` by the newest program, `needed` by records, `announced` \
+by a header without records, or, with --lock, `unneeded`: no file here needs it.";
+const DIFF_JSON: &str = "\
+JSON: one object for each operation (op, v, mutations, bytes), then one with from, to, mutations, \
+first_time and last_time. With --records the mutations come first, as `cat` prints them. With \
+--state one object for each difference (path, from, to) comes last.";
+const STATS_JSON: &str = "\
+JSON: one object with mutations, records, bytes, first, last, first_time, last_time, operations \
+([{op, v, mutations, bytes}]), sizes ([{bytes_below, records}]) and times ([{at, mutations}]).";
+const SNAPSHOTS_JSON: &str = "\
+JSON: one object for each snapshot: seq, file, bytes, v, by, sound, why.";
+
+/// Which journal.
+#[derive(Debug, Args)]
+pub(crate) struct Journal {
+    /// The directory of the journal, or the file of its active segment
+    pub(crate) dir: PathBuf,
+    /// The name of the journal, such as `app.wal.jsonl`, where the directory has several
+    #[arg(long, value_name = "JOURNAL")]
+    pub(crate) name: Option<String>,
+}
+
+/// Which mutations.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// Only this operation; can be given again
+    #[arg(long, value_name = "NAME")]
+    pub(crate) op: Vec<String>,
+    /// Only what was written since then: `2026-11-22`, `2026-11-22T12:00`, or `2h` for as long ago
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cat {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The first mutation
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+    /// The last mutation
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// How many mutations of those that are there
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) lines: u64,
+    /// Go on with what is written, through new segments and compaction, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// Compare with the journal in this directory
+    #[arg(conflicts_with = "lock")]
+    pub(crate) other: Option<PathBuf>,
+    /// Compare with the schema lock of a program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The mutation behind which the difference begins
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: u64,
+    /// The last mutation of the difference; without it, the last of the journal
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    /// Print the mutations too
+    #[arg(long)]
+    pub(crate) records: bool,
+    /// Compare the states too; needs a snapshot at both ends
+    #[arg(long)]
+    pub(crate) state: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// The man page, for `man -l`
+    Man,
+    /// Completions, for the shell's own directory of them
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}

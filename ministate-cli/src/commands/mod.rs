@@ -1,0 +1,16 @@
+//! What does each command tell?
+
+pub(crate) mod status;
+pub(crate) mod cat;
+pub(crate) mod tail;
+pub(crate) mod verify;
+pub(crate) mod schema;
+pub(crate) mod diff;
+pub(crate) mod stats;
+pub(crate) mod snapshots;
+pub(crate) mod generate;
+mod census;
+mod printed;
+mod schema_lock;
+mod selection;
+mod states;
