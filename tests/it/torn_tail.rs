@@ -6,11 +6,50 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ministate::storage::Simulated;
 use ministate::{Mutator, Options};
-use ministate_tests::{Call, Hook, Hooked, JOURNAL, Lists, entries, open_simulated, push};
+use ministate_tests::{Call, Hook, Hooked, JOURNAL, Lists, Push, entries, open_simulated, push};
 use serde::{Deserialize, Serialize};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from("lists").join(name)
+}
+
+/// A full disk left the beginning of an end line, the power was cut, and the opening wrote the end
+/// line over it. Another power cut kept the second sector of that alone: it was taken for damage.
+#[test]
+fn a_seal_that_is_interrupted_twice_is_completed() {
+    let mut crossings = 0;
+    for padding in 0..40 {
+        let disk = Simulated::new();
+        let lists = open_simulated(&disk, 400).unwrap();
+        for entry in 0..2 {
+            lists.blocking_apply(Push { entry, padding: "x".repeat(60 + padding) }).unwrap();
+        }
+        disk.watch();
+        lists.blocking_apply(push(2)).unwrap();
+        let moments = disk.moments();
+        let sealing = moments.iter().find(|moment| moment.what().starts_with("write 27 bytes at"));
+        let interrupted = sealing.expect("the end line is written").after_kill();
+        drop(lists);
+
+        let mut content = interrupted.content(path(JOURNAL)).unwrap();
+        let end_line = content.iter().rposition(|byte| *byte != b'\n').unwrap() + 2 - 27;
+        assert!(content[end_line..].starts_with(br#"{"end":2,"#));
+        crossings += usize::from(end_line / 512 < (end_line + 26) / 512);
+        content.truncate(end_line + 13);
+        interrupted.set_content(path(JOURNAL), content);
+
+        let disk = interrupted.restarted(0);
+        disk.watch();
+        drop(open_simulated(&disk, 400).unwrap());
+        for moment in disk.moments() {
+            for state in moment.crash_states(1_000) {
+                let opened = open_simulated(&state.disk.after_kill(), 400);
+                let opened = opened.unwrap_or_else(|error| panic!("{state}: {error}"));
+                assert_eq!(entries(&opened), [0, 1], "{state}");
+            }
+        }
+    }
+    assert!(crossings > 5, "{crossings}");
 }
 
 #[test]

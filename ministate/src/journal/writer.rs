@@ -209,8 +209,7 @@ fn settle_newest(
     let mut active = Active::open(storage, path, newest.header.first, end.data_bytes)?;
     active.unmarked = end.unmarked;
     if synced && end.file_bytes > end.data_bytes {
-        let cut = active.file.set_len(end.data_bytes).and_then(|()| active.file.sync());
-        cut.map_err(MiniStateError::io("settling", path))?;
+        active.cut_to_data().map_err(MiniStateError::io("settling", path))?;
     }
     Ok(active)
 }
@@ -224,9 +223,15 @@ fn seal_predecessor(
     end: &SegmentEnd,
 ) -> Result<(), MiniStateError> {
     if !end.sealed {
-        Active::open(storage, &names.active(), first, end.data_bytes)?
-            .cut_behind(&record::end(last.seq, last.chain))
-            .map_err(MiniStateError::io("sealing", names.active()))?;
+        let path = names.active();
+        let mut active = Active::open(storage, &path, first, end.data_bytes)?;
+        if end.file_bytes > end.data_bytes {
+            // The beginning of an end line would still be there where a crash loses the sector that
+            // it stands in of the one that is written over it.
+            active.cut_to_data().map_err(MiniStateError::io("settling", &path))?;
+        }
+        let sealed = active.cut_behind(&record::end(last.seq, last.chain));
+        sealed.map_err(MiniStateError::io("sealing", &path))?;
     }
     rename(storage, &names.active(), &names.sealed(first))
 }
@@ -339,6 +344,12 @@ impl Active {
         if planted(Bug::CutNotSynced) {
             return Ok(());
         }
+        self.file.sync()
+    }
+
+    /// Ends the file with the data, durably.
+    fn cut_to_data(&self) -> io::Result<()> {
+        self.file.set_len(self.data_bytes)?;
         self.file.sync()
     }
 
