@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ministate::storage::Simulated;
 use ministate::{Options, StateManager};
@@ -58,7 +60,7 @@ async fn mutations_of_64_tasks_are_journaled_once_in_order_while_readers_read() 
     let dir = tempfile::tempdir().unwrap();
     let lists: Arc<Lists> = Arc::new(StateManager::open(dir.path(), JOURNAL).await.unwrap());
     let stop = Arc::new(AtomicBool::new(false));
-    let reader = std::thread::spawn({
+    let reader = thread::spawn({
         let (lists, stop) = (Arc::clone(&lists), Arc::clone(&stop));
         move || {
             let mut longest = 0;
@@ -90,7 +92,7 @@ async fn a_current_thread_runtime_commits_many_tasks() {
 fn threads_without_a_runtime_commit_together() {
     let dir = tempfile::tempdir().unwrap();
     let lists = open(dir.path()).unwrap();
-    let acknowledged = std::thread::scope(|scope| {
+    let acknowledged = thread::scope(|scope| {
         let threads: Vec<_> = (0..16)
             .map(|thread| {
                 let lists = &lists;
@@ -112,7 +114,7 @@ fn tasks_and_threads_commit_together() {
     let dir = tempfile::tempdir().unwrap();
     let lists = Arc::new(open(dir.path()).unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let acknowledged = std::thread::scope(|scope| {
+    let acknowledged = thread::scope(|scope| {
         let threads: Vec<_> = (0..4u64)
             .map(|thread| {
                 let lists = &lists;
@@ -177,7 +179,7 @@ fn another_executor_can_drive_the_calls() {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return output;
             }
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
     let dir = tempfile::tempdir().unwrap();
@@ -203,7 +205,7 @@ fn no_task_outlives_the_calls_that_need_it() {
     let tasks = || runtime.metrics().num_alive_tasks();
     let mut patience = 2_000;
     while tasks() > 0 && patience > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
         patience -= 1;
     }
     assert_eq!(tasks(), 0);
@@ -265,6 +267,41 @@ async fn applies_joined_in_one_task_share_a_batch() {
     assert!(batches(&disk, &lists) <= 10);
 }
 
+/// Callers that come back took turns with those who waited, each of them waiting for two syncs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_back_shares_the_sync_of_those_who_waited() {
+    const ROUNDS: usize = 40;
+    let mut shared = 0;
+    for _ in 0..ROUNDS {
+        let gated = Gated::default();
+        let lists = open_gated(&gated).await;
+        gated.shut();
+        let who_comes_back = tokio::spawn({
+            let lists = Arc::clone(&lists);
+            async move {
+                lists.apply(push(1)).await.unwrap();
+                // Longer than a leader that waits for nobody needs to go on.
+                let answered = Instant::now();
+                while answered.elapsed() < Duration::from_micros(200) {
+                    tokio::task::yield_now().await;
+                }
+                lists.apply(push(2)).await.unwrap()
+            }
+        });
+        gated.wait_for_a_sync();
+        let mut who_waited = Box::pin(lists.apply(push(3)));
+        assert!(who_waited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // So long a sync lets others wait for company as long as they ever do.
+        thread::sleep(Duration::from_millis(3));
+        gated.open();
+        assert_eq!(who_waited.await.unwrap(), 2);
+        assert_eq!(who_comes_back.await.unwrap(), 3);
+        shared += usize::from(batches(&gated.disk, &lists) == 2);
+    }
+    // Nobody waits for long, and on a busy machine it is in vain.
+    assert!(shared >= ROUNDS / 4, "{shared}");
+}
+
 /// The thread has led until then, and lets another one lead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_with_an_answer_does_not_wait_for_the_syncs_of_others() {
@@ -272,7 +309,7 @@ async fn a_thread_with_an_answer_does_not_wait_for_the_syncs_of_others() {
     let lists = open_gated(&gated).await;
     gated.shut();
     let (answered, answer) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn({
+    let thread = thread::spawn({
         let lists = Arc::clone(&lists);
         move || answered.send(lists.blocking_apply(push(1)).unwrap()).unwrap()
     });
@@ -280,7 +317,7 @@ async fn a_thread_with_an_answer_does_not_wait_for_the_syncs_of_others() {
     let mut other = Box::pin(lists.apply(push(2)));
     assert!(other.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     gated.let_one_through();
-    let patience = std::time::Duration::from_secs(20);
+    let patience = Duration::from_secs(20);
     let answer = answer.recv_timeout(patience);
     gated.open();
     assert_eq!(answer, Ok(1));

@@ -4,7 +4,8 @@
 //! or calls a *leader*, which takes what is in the queue as one batch, writes it, syncs it, applies
 //! its mutations in order, answers its callers, and goes on until the queue is empty. The queue's
 //! lock is held to push or to take, the state's lock to apply; nobody holds either while the disk
-//! works. A caller who goes away takes its request out of the queue, or, if a leader has it
+//! works. Before a leader goes on with those who came meanwhile it waits a moment for those whom it
+//! has just answered: else the two groups would take turns, and everybody wait for two syncs. A caller who goes away takes its request out of the queue, or, if a leader has it
 //! already, leaves it to be completed.
 //!
 //! What must stay true: of the requests in the queue each has a leader that runs or was called, or
@@ -22,6 +23,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use queue::{Batch, Changes, Claimed, Lacks, Leader, Led, Queue};
 pub(crate) use queue::{Change, Effect, Mutations, Work};
@@ -40,6 +42,9 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Handle, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 
+/// For so long at most does a batch wait for company, and never longer than half of a sync.
+const PATIENCE: Duration = Duration::from_millis(1);
+
 /// So many records are applied before readers get their turn.
 const APPLY_RECORDS: usize = 64;
 
@@ -55,6 +60,8 @@ pub(crate) struct Core<S, M> {
     callers: ground::Callers,
     /// How many batches in a row were of one request.
     batches_of_one: AtomicU32,
+    /// How often in a row it was in vain to wait for those who had been answered.
+    fruitless: AtomicU32,
 }
 
 /// Builds the state at a sequence number anew, from the journal.
@@ -85,6 +92,7 @@ impl<S, M> Core<S, M> {
             rebuild,
             callers: ground::Callers::default(),
             batches_of_one: AtomicU32::new(0),
+            fruitless: AtomicU32::new(0),
         }
     }
 
@@ -174,7 +182,12 @@ where
             (Work::Apply(_) | Work::Seal, Some(refusal)) => return Err(refusal.clone()),
         }
         queue.push(work, ticket);
-        Ok(queue.lacks())
+        let (lacks, gathered) = (queue.lacks(), queue.gathered());
+        drop(queue);
+        if let Some(leader) = gathered {
+            leader.unpark();
+        }
+        Ok(lacks)
     }
 
     /// Whether a batch may have more than one request if its first waits for its turn once: there
@@ -233,7 +246,11 @@ where
         loop {
             match self.next_batch(until) {
                 Err(led) => return led,
-                Ok(Batch::Changes(changes)) => self.commit(&mut journal, changes),
+                Ok(Batch::Changes(changes)) => {
+                    let answered = changes.claimed.len();
+                    let took = self.commit(&mut journal, changes);
+                    self.gather(answered, PATIENCE.min(took / 2), until);
+                }
                 Ok(Batch::Seal(duty)) => duty.answer(self.seal(&mut journal)),
                 Ok(Batch::Close(duty)) => {
                     let closed = self.close(&mut journal);
@@ -274,18 +291,58 @@ where
         })
     }
 
-    fn commit(&self, journal: &mut Option<Journal>, changes: Changes<M>) {
+    /// Waits for those who were just answered to come back, where others wait already: each of them
+    /// would have to wait for the sync of the others before its own, and again the next time.
+    fn gather(&self, answered: usize, patience: Duration, until: Until<'_>) {
+        match until {
+            Until::Answered(ticket) if ticket.is_answered() => return,
+            Until::Idle | Until::Answered(_) => {}
+        }
+        let fruitless = self.fruitless.load(Ordering::Relaxed);
+        let waiting = {
+            let mut queue = self.queue();
+            match queue.changes() {
+                0 => return,
+                // They do not come back so soon, but for a look now and then.
+                _ if fruitless >= 4 && !fruitless.is_multiple_of(16) => {
+                    self.fruitless.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                waiting => {
+                    queue.gather(waiting + answered);
+                    waiting
+                }
+            }
+        };
+        thread::park_timeout(patience);
+        let came = {
+            let mut queue = self.queue();
+            queue.stop_gathering();
+            queue.changes().saturating_sub(waiting)
+        };
+        if came * 2 >= answered {
+            self.fruitless.store(0, Ordering::Relaxed);
+        } else {
+            self.fruitless.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how long the disk took.
+    fn commit(&self, journal: &mut Option<Journal>, changes: Changes<M>) -> Duration {
         let Changes { bodies, claimed: changes } = changes;
         let journal = journal.as_mut().expect("no change is taken once the journal is released");
         match changes.len() {
             1 => self.batches_of_one.fetch_add(1, Ordering::Relaxed),
             _ => self.batches_of_one.swap(0, Ordering::Relaxed),
         };
+        let begun = Instant::now();
         // Here the outcome can be told apart by mutation, unlike in `give_up`.
         let appended = catch_unwind(AssertUnwindSafe(|| journal.append(&bodies)))
             .unwrap_or_else(|_| Err(Failure::Unknown(io::Error::other("the storage panicked"))));
+        let took = begun.elapsed();
         if let Err(failure) = appended {
-            return self.fail(changes, failure);
+            self.fail(changes, failure);
+            return took;
         }
         let mut changes = changes.into_iter();
         let mut answers = Vec::with_capacity(APPLY_RECORDS.min(changes.len()));
@@ -298,6 +355,7 @@ where
                 duty.answer(answer);
             }
         }
+        took
     }
 
     /// Applies changes while readers wait. Where a handler panics, all changes are answered.

@@ -9,6 +9,7 @@ use crate::mutation::Reply;
 use crate::record::{Bodies, Body};
 use crate::schema::Tag;
 use crate::sync::Handle;
+use crate::sync::thread::{self, Thread};
 
 /// A batch ends with the record that reaches this, so that neither its memory nor the time of its
 /// sync grow with the number of callers.
@@ -25,6 +26,13 @@ pub(super) struct Queue<M> {
     runtime: Option<Handle>,
     /// Of the last batch; the next one is expected to be as large.
     expected: Size,
+    gathering: Option<Gathering>,
+}
+
+/// A leader that waits for a batch to become so large.
+struct Gathering {
+    changes: usize,
+    leader: Thread,
 }
 
 #[derive(Clone, Copy)]
@@ -108,6 +116,7 @@ impl<M> Queue<M> {
             refusal: None,
             runtime: None,
             expected: Size { changes: 0, bytes: 0 },
+            gathering: None,
         }
     }
 
@@ -141,6 +150,30 @@ impl<M> Queue<M> {
                 self.batches.push_back(Batch::Changes(changes));
             }
         }
+    }
+
+    /// How many changes wait for the next sync, where nothing else waits.
+    pub(super) fn changes(&self) -> usize {
+        match (self.batches.front(), self.batches.len()) {
+            (Some(Batch::Changes(changes)), 1) => changes.claimed.len(),
+            (Some(_) | None, _) => 0,
+        }
+    }
+
+    /// Lets [`gathered`](Self::gathered) know whom to wake when so many changes wait.
+    pub(super) fn gather(&mut self, changes: usize) {
+        self.gathering = Some(Gathering { changes, leader: thread::current() });
+    }
+
+    pub(super) fn stop_gathering(&mut self) {
+        self.gathering = None;
+    }
+
+    /// The leader that need not wait any longer.
+    pub(super) fn gathered(&mut self) -> Option<Thread> {
+        let changes = self.changes();
+        let done = self.gathering.take_if(|gathering| changes == 0 || changes >= gathering.changes);
+        done.map(|gathering| gathering.leader)
     }
 
     /// Somebody who can lead in place of a leader that has its own answer. Threads first: on a

@@ -233,9 +233,15 @@ pub(crate) mod task {
 pub(crate) mod thread {
     use std::io;
     use std::num::NonZero;
+    use std::time::Duration;
 
     use shuttle::thread::{Scope, ScopedJoinHandle};
     pub(crate) use shuttle::thread::{park, scope, yield_now};
+
+    /// The patience may end at any moment.
+    pub(crate) fn park_timeout(_patience: Duration) {
+        yield_now();
+    }
 
     /// Starts a thread.
     pub(crate) fn spawn_in<'scope, T: Send + 'scope>(
