@@ -196,6 +196,8 @@ pub mod _documentation {
     pub mod format {}
     #[doc = include_str!("../docs/reliability.md")]
     pub mod reliability {}
+    #[doc = include_str!("../docs/performance.md")]
+    pub mod performance {}
 }
 
 /// What the `ministate` command uses. Not for anybody else: it changes without notice.
