@@ -118,10 +118,8 @@ impl fmt::Display for Failure {
             }
             Failure::Library(MiniStateError::NotTakenOver { path }) => write!(
                 f,
-                "{} is a journal of ministate 0.1; take it over with `ministate import {}`, or open \
-                 it once with a manager",
-                path.display(),
-                path.parent().unwrap_or(Path::new(".")).display()
+                "{} is a journal of ministate 0.1; open it once with a manager, which takes it over",
+                path.display()
             ),
             Failure::Library(error) => {
                 write!(f, "{error}")?;

@@ -24,7 +24,7 @@ pub(crate) struct Damage {
     /// The mutation that should begin there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seq: Option<u64>,
-    /// The command to run next.
+    /// The command to run next, which shows what can still be read.
     pub(crate) next: String,
 }
 
@@ -39,7 +39,7 @@ impl Damage {
             byte: Some(byte),
             bytes: None,
             seq: seq.filter(|seq| *seq > 0),
-            next: format!("ministate repair {dir} --to NEWDIR"),
+            next: format!("ministate cat {dir}"),
         }
     }
 
@@ -51,14 +51,14 @@ impl Damage {
 
     /// What the library refuses; `None` where it is no damage.
     pub(crate) fn of_error(error: &MiniStateError) -> Option<Damage> {
-        let repair = |file: &Path| format!("ministate repair {} --to NEWDIR", parent(file));
+        let what_is_left = |file: &Path| format!("ministate cat {}", parent(file));
         match error {
             MiniStateError::Corrupt { at, seq, what } => {
                 Some(Damage::at(&at.file, at.line, at.byte, Some(*seq), what))
             }
             MiniStateError::Missing { path, seq } => Some(Damage {
                 seq: Some(*seq),
-                ..Damage::of_file(path, "the file is missing", repair(path))
+                ..Damage::of_file(path, "the file is missing", what_is_left(path))
             }),
             MiniStateError::LostTail { path, found, synced } => Some(Damage {
                 seq: Some(found + 1),
@@ -68,7 +68,7 @@ impl Damage {
                         "the journal ends at mutation {found}, and this file says that {synced} \
                          was synced"
                     ),
-                    repair(path),
+                    what_is_left(path),
                 )
             }),
             MiniStateError::NoSnapshot { dir, first, .. } => Some(Damage::of_file(

@@ -82,7 +82,10 @@ fn a_journal_of_0_1_is_to_be_taken_over_first() {
         for command in COMMANDS {
             let answer = ask(command, &dir);
             assert_eq!(answer.code, 3, "{fixture}, {command}: {answer:?}");
-            assert!(answer.err.contains("`ministate import "), "{fixture}, {command}: {answer:?}");
+            assert!(
+                answer.err.contains("open it once with a manager"),
+                "{fixture}, {command}: {answer:?}"
+            );
         }
     }
 }
