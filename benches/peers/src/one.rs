@@ -128,6 +128,8 @@ fn recovery(
 
 pub(crate) fn work<P: Peer>(task: &Task) -> Outcome<Done> {
     let runtime = peers::runtime()?;
+    // What is polled on this thread may ask for its timers, too.
+    let _inside = runtime.enter();
     let peer = Arc::new(runtime.block_on(P::open(&task.dir))?);
     let mut reads = None;
     if task.work == Work::Reads {

@@ -6,11 +6,14 @@
 //! Insertions of the value that is there already write nothing, so that a flush after them is free:
 //! it is for sled above all that no two mutations are the same.
 
+use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ministate_benches::Outcome;
 use ministate_benches::peers::{Callers, Peer, Put, State};
-use sled::{Batch, Db};
+use sled::{Batch, Db, Error};
 
 use super::{see, text};
 
@@ -21,8 +24,18 @@ impl Peer for Sled {
     const CALLERS: Callers = Callers::Threads;
     const STATE: State = State::Native;
 
+    /// An earlier one of this process lets go of its lock some time after it was dropped.
     async fn open(dir: &Path) -> Outcome<Sled> {
-        Ok(Sled(sled::open(dir)?))
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let began = Instant::now();
+        loop {
+            match sled::open(dir) {
+                Err(Error::Io(error)) if is_locked(&error) && began.elapsed() < PATIENCE => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                opened => return Ok(Sled(opened?)),
+            }
+        }
     }
 
     async fn apply(&self, put: Put) -> Outcome<()> {
@@ -55,4 +68,9 @@ impl Peer for Sled {
     fn sequence(&self) -> Option<u64> {
         None
     }
+}
+
+/// Its errors tell their kind in their text alone.
+fn is_locked(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
