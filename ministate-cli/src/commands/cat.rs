@@ -23,19 +23,7 @@ pub(crate) fn told(
         return Err(Failure::BadRange { from, to });
     }
     let files = Files::chosen(storage, &asked.journal.dir, asked.journal.name.as_deref())?;
-    refuse_0_1(storage, &files)?;
     printed_between(storage, &files, (from, to), &selection, output)
-}
-
-/// There are no lines of this format in a journal of ministate 0.1.
-pub(super) fn refuse_0_1(storage: &dyn Storage, files: &Files) -> Result<(), Failure> {
-    match files.layout.is_of_0_1(storage)? {
-        true => {
-            let path = files.layout.active();
-            Err(Failure::Library(ministate::MiniStateError::NotTakenOver { path }))
-        }
-        false => Ok(()),
-    }
 }
 
 /// Prints the mutations from the one to the other.

@@ -3,7 +3,6 @@
 use ministate::storage::Storage;
 use serde::Serialize;
 
-use super::cat::refuse_0_1;
 use super::census::{counted, name_of};
 use super::printed::print;
 use super::states::compared;
@@ -42,7 +41,6 @@ pub(crate) fn told(
         return Err(Failure::BadRange { from, to });
     }
     let files = Files::chosen(storage, &asked.journal.dir, asked.journal.name.as_deref())?;
-    refuse_0_1(storage, &files)?;
     let census = counted(
         storage,
         &files,

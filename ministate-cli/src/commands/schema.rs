@@ -8,7 +8,6 @@ use ministate::inspect::Snapshot;
 use ministate::storage::Storage;
 use serde::Serialize;
 
-use super::cat::refuse_0_1;
 use super::census::{Census, Key, Reach, Tally, counted, name_of};
 use super::schema_lock::SchemaLock;
 use crate::Ending;
@@ -110,7 +109,6 @@ pub(crate) fn told(
 
 fn holdings(storage: &dyn Storage, dir: &Path, name: Option<&str>) -> Result<Holdings, Failure> {
     let files = Files::chosen(storage, dir, name)?;
-    refuse_0_1(storage, &files)?;
     let mut census = counted(storage, &files, (0, u64::MAX), &mut |_| Ok(()))?;
     let written = census.announced.last().cloned().unwrap_or_default();
     for (name, version) in census.announced.iter().flatten() {

@@ -7,7 +7,6 @@ use ministate::inspect::Snapshot;
 use ministate::storage::Storage;
 use serde::Serialize;
 
-use super::cat::refuse_0_1;
 use crate::Ending;
 use crate::arguments::Journal;
 use crate::failure::Failure;
@@ -34,7 +33,6 @@ pub(crate) fn told(
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let files = Files::chosen(&**storage, &asked.dir, asked.name.as_deref())?;
-    refuse_0_1(&**storage, &files)?;
     // Whether a snapshot is of this history only the journal says.
     let damages = inspected(storage, &files, &|_, _| {})?.found.damages;
     let mut ending = Ending::Well;

@@ -3,7 +3,6 @@
 use ministate::storage::Storage;
 use serde::Serialize;
 
-use super::cat::refuse_0_1;
 use super::census::{Census, counted, name_of};
 use crate::Ending;
 use crate::arguments::Journal;
@@ -51,7 +50,6 @@ pub(crate) fn told(
     output: &mut Output,
 ) -> Result<Ending, Failure> {
     let files = Files::chosen(storage, &asked.dir, asked.name.as_deref())?;
-    refuse_0_1(storage, &files)?;
     let census = counted(storage, &files, (0, u64::MAX), &mut |_| Ok(()))?;
     let stats = stats(&census);
     match output.form {

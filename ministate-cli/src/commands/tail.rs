@@ -8,7 +8,7 @@ use std::time::Duration;
 use ministate::inspect::Role;
 use ministate::storage::Storage;
 
-use super::cat::{printed_between, refuse_0_1};
+use super::cat::printed_between;
 use super::printed::{print, warn};
 use super::selection::Selection;
 use crate::Ending;
@@ -33,7 +33,6 @@ pub(crate) fn told(
 ) -> Result<Ending, Failure> {
     let selection = Selection::of(&asked.selection)?;
     let files = Files::chosen(storage, &asked.journal.dir, asked.journal.name.as_deref())?;
-    refuse_0_1(storage, &files)?;
     let Last { begin, end } = last(storage, &files, asked.lines, &selection)?;
     let ending = printed_between(storage, &files, (begin, end), &selection, output)?;
     if !asked.follow {

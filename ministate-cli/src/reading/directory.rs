@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ministate::MiniStateError;
 use ministate::inspect::{Layout, Role, SIGNATURE};
 use ministate::storage::{Access, Storage};
 
@@ -33,7 +34,8 @@ const SIGNATURE_OF_0_1: &[u8] = b"// MINISTORE JOURNAL v";
 
 impl Files {
     /// The files of the journal that the user means: the named one, or the only one. `place` is the
-    /// directory, or the file of the active segment.
+    /// directory, or the file of the active segment. A journal of ministate 0.1 is refused: there
+    /// are no lines of this format in it.
     pub(crate) fn chosen(
         storage: &dyn Storage,
         place: &Path,
@@ -58,7 +60,12 @@ impl Files {
                 [..] => return Err(Failure::Several { dir: dir.to_path_buf(), journals }),
             },
         };
-        Files::of(storage, dir, name)
+        let files = Files::of(storage, dir, name)?;
+        if files.layout.is_of_0_1(storage)? {
+            let path = files.layout.active();
+            return Err(Failure::Library(MiniStateError::NotTakenOver { path }));
+        }
+        Ok(files)
     }
 
     /// The files of the journal of this name, as they are now.

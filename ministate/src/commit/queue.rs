@@ -204,13 +204,13 @@ impl<M> Queue<M> {
     }
 
     /// All but what wants to close.
-    pub(super) fn take_all_but_closes(&mut self) -> Vec<Batch<M>> {
-        let (closes, others) = std::mem::take(&mut self.batches)
-            .into_iter()
-            .partition(|batch| matches!(batch, Batch::Close(_)));
+    pub(super) fn take_all_but_closes(&mut self) -> VecDeque<Batch<M>> {
+        let (closes, others) = self.take_all().into_iter().partition(|batch| match batch {
+            Batch::Close(_) => true,
+            Batch::Changes(_) | Batch::Seal(_) => false,
+        });
         self.batches = closes;
-        let others: VecDeque<Batch<M>> = others;
-        others.into()
+        others
     }
 
     /// The request that this is the ticket of, unless a leader has it.

@@ -340,11 +340,10 @@ impl Active {
         if planted(Bug::WriteNotUndone) {
             return Ok(());
         }
-        self.file.set_len(self.data_bytes)?;
         if planted(Bug::CutNotSynced) {
-            return Ok(());
+            return self.file.set_len(self.data_bytes);
         }
-        self.file.sync()
+        self.cut_to_data()
     }
 
     /// Ends the file with the data, durably.
@@ -358,8 +357,7 @@ impl Active {
         self.file.write_at(control, self.data_bytes)?;
         self.data_bytes += control.len() as u64;
         self.filled_bytes = self.data_bytes;
-        self.file.set_len(self.data_bytes)?;
-        self.file.sync()
+        self.cut_to_data()
     }
 }
 
