@@ -1,9 +1,10 @@
 //! Many callers, few syncs, one order; readers wait for none of it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -250,56 +251,91 @@ async fn a_local_set_and_its_runtime_can_drive_the_calls_in_turn() {
 /// Joined in one task, they would each have their own sync if the first led at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn applies_joined_in_one_task_share_a_batch() {
-    let disk = Simulated::new();
-    let lists: Lists = Options::new().storage(disk.clone()).open("lists", JOURNAL).await.unwrap();
-    let mut applies: Vec<_> = (0..50).map(|entry| Box::pin(lists.apply(push(entry)))).collect();
-    std::future::poll_fn(|context| {
-        applies.retain_mut(|apply| match apply.as_mut().poll(context) {
-            Poll::Ready(result) => {
-                result.unwrap();
-                false
+    const ROUNDS: usize = 20;
+    let gated = Gated::default();
+    let lists = open_gated(&gated).await;
+    let before = batches(&gated.disk, &lists);
+    let rounds = tokio::spawn({
+        let (gated, lists) = (gated.clone(), Arc::clone(&lists));
+        async move {
+            for _ in 0..ROUNDS {
+                gated.shut();
+                let polled = open_in_the_end(&gated);
+                let mut applies: Vec<_> =
+                    (0..50).map(|entry| Box::pin(lists.apply(push(entry)))).collect();
+                poll_fn(|context| {
+                    let polls = applies.iter_mut().map(|apply| apply.as_mut().poll(context));
+                    Poll::Ready(assert!(polls.into_iter().all(|poll| poll.is_pending())))
+                })
+                .await;
+                drop(polled);
+                gated.open();
+                for apply in applies {
+                    apply.await.unwrap();
+                }
             }
-            Poll::Pending => true,
-        });
-        if applies.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    assert!(batches(&disk, &lists) <= 10);
+        }
+    });
+    rounds.await.unwrap();
+    // A called leader may have begun with the first of them.
+    assert!(batches(&gated.disk, &lists) - before <= 2 * ROUNDS);
+}
+
+/// Lets a test fail that would hang: opens the gate after a while, unless the sender is dropped.
+fn open_in_the_end(gated: &Gated) -> Sender<()> {
+    let (sender, receiver) = channel::<()>();
+    let gated = gated.clone();
+    thread::spawn(move || {
+        if let Err(RecvTimeoutError::Timeout) = receiver.recv_timeout(Duration::from_secs(20)) {
+            gated.open();
+        }
+    });
+    sender
 }
 
 /// Callers that come back took turns with those who waited, each of them waiting for two syncs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_back_shares_the_sync_of_those_who_waited() {
     const ROUNDS: usize = 40;
-    let mut shared = 0;
-    for _ in 0..ROUNDS {
-        let gated = Gated::default();
-        let lists = open_gated(&gated).await;
-        gated.shut();
-        let who_comes_back = tokio::spawn({
-            let lists = Arc::clone(&lists);
-            async move {
-                lists.apply(push(1)).await.unwrap();
-                // Longer than a leader that waits for nobody needs to go on.
-                let answered = Instant::now();
-                while answered.elapsed() < Duration::from_micros(200) {
-                    tokio::task::yield_now().await;
-                }
-                lists.apply(push(2)).await.unwrap()
-            }
-        });
-        gated.wait_for_a_sync();
-        let mut who_waited = Box::pin(lists.apply(push(3)));
-        assert!(who_waited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        // So long a sync lets others wait for company as long as they ever do.
-        thread::sleep(Duration::from_millis(3));
-        gated.open();
-        assert_eq!(who_waited.await.unwrap(), 2);
-        assert_eq!(who_comes_back.await.unwrap(), 3);
-        shared += usize::from(batches(&gated.disk, &lists) == 2);
+    let mut shared = [0; 5];
+    for shared in &mut shared {
+        for _ in 0..ROUNDS {
+            *shared += usize::from(shares_the_sync().await);
+        }
+        // Nobody waits for long, and while the machine does something else it is in vain.
+        if *shared >= ROUNDS / 4 {
+            return;
+        }
     }
-    // Nobody waits for long, and on a busy machine it is in vain.
-    assert!(shared >= ROUNDS / 4, "{shared}");
+    panic!("{shared:?} of {ROUNDS} each");
+}
+
+/// Whether one who comes back a moment after its answer shares the sync of one who waits already.
+async fn shares_the_sync() -> bool {
+    let gated = Gated::default();
+    let lists = open_gated(&gated).await;
+    gated.shut();
+    let who_comes_back = tokio::spawn({
+        let lists = Arc::clone(&lists);
+        async move {
+            lists.apply(push(1)).await.unwrap();
+            // Longer than a leader that waits for nobody needs to go on.
+            let answered = Instant::now();
+            while answered.elapsed() < Duration::from_micros(200) {
+                tokio::task::yield_now().await;
+            }
+            lists.apply(push(2)).await.unwrap()
+        }
+    });
+    gated.wait_for_a_sync();
+    let mut who_waited = Box::pin(lists.apply(push(3)));
+    assert!(who_waited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // So long a sync lets others wait for company as long as they ever do.
+    thread::sleep(Duration::from_millis(3));
+    gated.open();
+    assert_eq!(who_waited.await.unwrap(), 2);
+    assert_eq!(who_comes_back.await.unwrap(), 3);
+    batches(&gated.disk, &lists) == 2
 }
 
 /// The thread has led until then, and lets another one lead.
@@ -308,7 +344,7 @@ async fn a_thread_with_an_answer_does_not_wait_for_the_syncs_of_others() {
     let gated = Gated::default();
     let lists = open_gated(&gated).await;
     gated.shut();
-    let (answered, answer) = std::sync::mpsc::channel();
+    let (answered, answer) = channel();
     let thread = thread::spawn({
         let lists = Arc::clone(&lists);
         move || answered.send(lists.blocking_apply(push(1)).unwrap()).unwrap()
