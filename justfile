@@ -66,6 +66,20 @@ bench-peers *arguments="all":
     fi
     cargo run --locked --release "${features[@]}" -- {{arguments}}
 
+# Long, as root: `just bench applies` on file systems with a journal, in files of this disk.
+bench-filesystems *arguments="--rounds 9":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release -p ministate-benches
+    work=$(mktemp -d --tmpdir=target); trap 'umount "$work"/*/ 2>/dev/null || true; rm -rf "$work"' EXIT
+    for kind in ext4 xfs; do
+        truncate --size 2G "$work/$kind.image"; mkdir "$work/$kind"
+        "mkfs.$kind" -q "$work/$kind.image"
+        mount -o loop "$work/$kind.image" "$work/$kind"
+        target/release/ministate-benches applies --dir "$work/$kind" {{arguments}}
+        umount "$work/$kind"; rm "$work/$kind.image"
+    done
+
 # The picture of the numbers that `just bench-peers applies --csv FILE` wrote.
 bench-plot csv="benches/peers/target/applies.csv" svg="benches/peers/target/applies.svg":
     cargo run --release -p ministate-benches -- plot {{csv}} {{svg}}
