@@ -115,16 +115,20 @@ fn a_sealed_segment_ends_with_its_end_line() {
 }
 
 #[test]
-fn the_fill_ends_at_the_next_multiple_of_64_kib() {
-    const FILL_BYTES: usize = 64 * 1024;
-    let disk = Simulated::new();
-    let lists = ministate_tests::open_simulated(&disk, u64::MAX).unwrap();
-    for entry in 0..6 {
-        let padding = "x".repeat(30_000);
-        lists.blocking_apply(ministate_tests::Push { entry, padding }).unwrap();
-        let content = disk.content("lists/list.wal.jsonl").unwrap();
-        let data_bytes = content.iter().rposition(|byte| *byte != b'\n').unwrap() + 2;
-        assert_eq!(content.len(), data_bytes.next_multiple_of(FILL_BYTES));
+fn the_fill_has_room_for_64_batches_within_64_kib_and_1_mib() {
+    const KIB: usize = 1024;
+    let fills =
+        [(100, 64), (900, 64), (1_000, 128), (7_000, 512), (30_000, 1_024), (300_000, 1_024)];
+    for (record_bytes, fill) in fills {
+        let disk = Simulated::new();
+        let lists = ministate_tests::open_simulated(&disk, u64::MAX).unwrap();
+        for entry in 0..6 {
+            let padding = "x".repeat(record_bytes);
+            lists.blocking_apply(ministate_tests::Push { entry, padding }).unwrap();
+            let content = disk.content("lists/list.wal.jsonl").unwrap();
+            let data_bytes = content.iter().rposition(|byte| *byte != b'\n').unwrap() + 2;
+            assert_eq!(content.len(), data_bytes.next_multiple_of(fill * KIB), "{record_bytes}");
+        }
     }
 }
 

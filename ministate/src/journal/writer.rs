@@ -16,9 +16,15 @@ use crate::record::{self, Bodies, Chain, Seq};
 use crate::schema::Schema;
 use crate::storage::{self, Access, Storage, StorageFile};
 
-/// The active segment is filled ahead with newlines up to a multiple of this, so that most syncs
-/// have no new length or block to make durable. Small segments are filled by their own size.
+/// The active segment is filled ahead with newlines, so that most syncs have no new length or block
+/// to make durable: up to a multiple of what so many batches like the one at hand take.
+const FILL_BATCHES: u64 = 64;
+
+/// The least that is filled where segments are not small. They are filled by their own size.
 const FILL_BYTES: u64 = 64 * 1024;
+
+/// The most: it is written together with a batch, whose callers wait for it.
+const FILL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The least that is filled: a page, which systems write as a whole.
 const FILL_BYTES_MIN: u64 = 4 * 1024;
@@ -361,8 +367,11 @@ impl Active {
     }
 }
 
-fn fill_bytes(segment_bytes: u64) -> u64 {
-    segment_bytes.clamp(FILL_BYTES_MIN, FILL_BYTES).next_multiple_of(FILL_BYTES_MIN)
+/// By which multiples a segment is filled, a power of two where segments are not small.
+fn fill_bytes(segment_bytes: u64, batch_bytes: usize) -> u64 {
+    let batches = (FILL_BATCHES * batch_bytes as u64).next_power_of_two();
+    let fill = batches.clamp(FILL_BYTES, FILL_BYTES_MAX);
+    segment_bytes.clamp(FILL_BYTES_MIN, fill).next_multiple_of(FILL_BYTES_MIN)
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -393,7 +402,7 @@ impl Journal {
             let seq = last.seq + mutations;
             last = Continuity { seq, batch: Some(first), chain, record: chain };
         }
-        let fill_bytes = fill_bytes(self.settings.segment_bytes);
+        let fill_bytes = fill_bytes(self.settings.segment_bytes, self.buffer.len());
         if let Err(error) = self.active.write(&mut self.buffer, fill_bytes) {
             return Err(match self.active.undo() {
                 Ok(()) => Failure::NotWritten(error),
