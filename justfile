@@ -151,3 +151,75 @@ mutants *words:
     set -euo pipefail
     cargo mutants --version >/dev/null 2>&1 || { echo "first: cargo install cargo-mutants --locked" >&2; exit 1; }
     cargo run -p ministate-mutants -- {{words}}
+
+# Long: every feature by itself, and none. First: cargo install cargo-hack.
+features:
+    cargo hack check --each-feature --no-dev-deps -p ministate@0.2.0 -p ministate-derive -p ministate-cli
+
+# Long: the oldest Rust that is promised.
+minimum-rust:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    rustup toolchain install "$version" --profile minimal --no-self-update
+    CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --all-features -p ministate@0.2.0 -p ministate-derive -p ministate-cli
+
+# Long: the oldest versions of the direct dependencies that Cargo.toml admits; needs nightly.
+minimal-versions:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    copy=$(mktemp -d --tmpdir=target); trap 'rm -rf "$copy"' EXIT
+    just unpack "$copy"
+    cd "$copy/readme"
+    rm -f Cargo.lock
+    cargo +nightly update -Zdirect-minimal-versions
+    cargo build --locked
+
+# Licenses, advisories and sources of all dependencies. First: cargo install cargo-deny.
+deny:
+    cargo deny check
+
+# What of the public interface changed since the last release. First: cargo install cargo-semver-checks.
+semver:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # 0.2 may change what 0.1 had; from 0.2.0 on, its releases are the baseline.
+    cargo semver-checks -p ministate@0.2.0 --release-type minor
+
+# Every published crate builds from its own tarball, and a crate outside runs the README's code with them.
+package:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    outside=$(mktemp -d); trap 'rm -rf "$outside"' EXIT
+    cargo package --allow-dirty -p ministate-derive -p ministate@0.2.0 -p ministate-cli
+    just unpack "$outside"
+    cd "$outside/readme" && cargo run
+
+# The tarballs of the published crates in a directory, and beside them a crate that is the README's code.
+unpack to:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo package --allow-dirty --no-verify -p ministate-derive -p ministate@0.2.0 -p ministate-cli
+    for name in ministate ministate-derive ministate-cli; do
+        tar -xzf "target/package/$name-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1).crate" -C {{to}}
+    done
+    cd {{to}}
+    mkdir -p readme/src
+    awk '/^```rust$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' ministate-0.2.0/README.md > readme/src/main.rs
+    cat > readme/Cargo.toml <<'TOML'
+    [package]
+    name = "readme"
+    version = "0.0.0"
+    edition = "2024"
+
+    [dependencies]
+    ministate = { path = "../ministate-0.2.0" }
+    serde = { version = "1.0.220", features = ["derive"] }
+    tokio = { version = "1.40", features = ["macros", "rt-multi-thread"] }
+    tempfile = "3.10"
+
+    [patch.crates-io]
+    ministate-derive = { path = "../ministate-derive-0.2.0" }
+
+    [workspace]
+    TOML
