@@ -16,8 +16,9 @@ use crate::error::{MiniStateError, Refusal};
 use crate::fidelity::{self, Encoded, Fidelity};
 use crate::mutation::{Accepts, Mutator, Operation, Reply};
 use crate::options::Options;
-use crate::record::Body;
+use crate::record::{Body, BodyOfSeveral};
 use crate::recovery::Recovery;
+use crate::schema::Tag;
 use crate::upkeep::Upkeep;
 
 /// A state in memory whose every change is in a journal on disk.
@@ -392,8 +393,8 @@ where
     }
 
     fn change(&self, mutation: M, reply: Reply) -> Result<Change<M>, MiniStateError> {
-        let Encoded { mutation, tag, payload } = self.encode(mutation)?;
-        let body = self.limit(Body::one(tag, &payload))?;
+        let Encoded { mutation, tag, payload } = self.encode(mutation, Body::one)?;
+        let body = self.limit(payload)?;
         Ok(Change { body, effect: Effect { mutations: Mutations::One(tag, mutation), reply } })
     }
 
@@ -401,22 +402,28 @@ where
         &self,
         mutations: impl IntoIterator<Item = M>,
     ) -> Result<Option<Change<M>>, MiniStateError> {
-        let encoded: Vec<Encoded<M>> = mutations
+        let mut members = BodyOfSeveral::default();
+        let encoded: Vec<(Option<Tag>, M)> = mutations
             .into_iter()
-            .map(|mutation| self.encode(mutation))
-            .collect::<Result<_, _>>()?;
+            .map(|mutation| {
+                let encoded = self.encode(mutation, |tag, payload| members.push(tag, payload))?;
+                Ok((encoded.tag, encoded.mutation))
+            })
+            .collect::<Result<_, MiniStateError>>()?;
         if encoded.is_empty() {
             return Ok(None);
         }
-        let members = encoded.iter().map(|encoded| (encoded.tag, encoded.payload.as_slice()));
-        let body = self.limit(Body::several(members))?;
-        let mutations = encoded.into_iter().map(|encoded| (encoded.tag, encoded.mutation));
-        let mutations = Mutations::Several(mutations.collect());
+        let body = self.limit(members.body())?;
+        let mutations = Mutations::Several(encoded);
         Ok(Some(Change { body, effect: Effect { mutations, reply: Reply::discarded() } }))
     }
 
-    fn encode(&self, mutation: M) -> Result<Encoded<M>, MiniStateError> {
-        fidelity::encode::<S, M>(mutation, self.fidelity)
+    fn encode<P>(
+        &self,
+        mutation: M,
+        keep: impl FnOnce(Option<Tag>, &[u8]) -> P,
+    ) -> Result<Encoded<M, P>, MiniStateError> {
+        fidelity::encode::<S, M, P>(mutation, self.fidelity, keep)
             .map_err(|reason| MiniStateError::Refused { reason })
     }
 

@@ -62,27 +62,6 @@ impl Body {
         Body { bytes, mutations: 1 }
     }
 
-    /// Several mutations in one record, all or nothing.
-    pub(crate) fn several<'a>(members: impl Iterator<Item = (Option<Tag>, &'a [u8])>) -> Body {
-        let mut array = vec![b'['];
-        let mut mutations = 0;
-        for (tag, payload) in members {
-            if mutations > 0 {
-                array.push(b',');
-            }
-            array.push(b'{');
-            push_fields(&mut array, tag, payload);
-            array.push(b'}');
-            mutations += 1;
-        }
-        array.push(b']');
-        let mut bytes = Vec::with_capacity(array.len() + 48);
-        push_number(&mut bytes, br#""n":"#, mutations);
-        bytes.push(b',');
-        push_payload(&mut bytes, &array);
-        Body { bytes, mutations }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -92,6 +71,35 @@ impl Body {
         const AROUND: &[u8] =
             br#"{"seq":1234567,"at":"2026-11-22T12:00:01.000Z",,"crc":"9f3a11c2"}."#;
         (AROUND.len() + self.bytes.len()) as u64
+    }
+}
+
+/// The mutations of one record with several, all or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct BodyOfSeveral {
+    /// An array that was not ended yet.
+    array: Vec<u8>,
+    mutations: u64,
+}
+
+impl BodyOfSeveral {
+    pub(crate) fn push(&mut self, tag: Option<Tag>, payload: &[u8]) {
+        self.array.push(if self.mutations == 0 { b'[' } else { b',' });
+        self.array.push(b'{');
+        push_fields(&mut self.array, tag, payload);
+        self.array.push(b'}');
+        self.mutations += 1;
+    }
+
+    /// Of at least one mutation.
+    pub(crate) fn body(mut self) -> Body {
+        debug_assert!(self.mutations > 0, "a record has mutations");
+        self.array.push(b']');
+        let mut bytes = Vec::with_capacity(self.array.len() + 48);
+        push_number(&mut bytes, br#""n":"#, self.mutations);
+        bytes.push(b',');
+        push_payload(&mut bytes, &self.array);
+        Body { bytes, mutations: self.mutations }
     }
 }
 

@@ -81,8 +81,9 @@ where
                 answer.feed_unsayable(|feeder| {
                     if make(feeder).is_ok() {
                         let mutation = made.borrow_mut().take();
-                        let encoded = mutation
-                            .map(|mutation| fidelity::encode::<S, M>(mutation, Fidelity::Checked));
+                        let encoded = mutation.map(|mutation| {
+                            fidelity::encode::<S, M, _>(mutation, Fidelity::Checked, |_, _| ())
+                        });
                         refuses.extend(encoded.and_then(Result::err).map(|why| refused(&why)));
                     }
                 });

@@ -25,8 +25,9 @@ impl Written {
         M: Mutator<S> + Serialize + DeserializeOwned,
     {
         let Encoded { mutation, tag, payload } =
-            fidelity::encode::<S, M>(mutation, Fidelity::Checked)?;
-        let payload = String::from_utf8_lossy(&payload).into_owned();
+            fidelity::encode::<S, M, _>(mutation, Fidelity::Checked, |_, payload| {
+                String::from_utf8_lossy(payload).into_owned()
+            })?;
         Ok((Written { tag, payload }, mutation))
     }
 
