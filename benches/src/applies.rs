@@ -52,9 +52,9 @@ pub(crate) fn run(settings: &Settings, place: &Place) -> Outcome<Report> {
         let reached = median_ratio(&peers[0], &peers[1], |round| round.figures.per_second);
         let holds = held(reached >= target);
         verdicts.push(format!("{target}x at {tasks} {holds} ({})", ratio(reached)));
-        let to_appended =
-            |appended| median_ratio(&peers[0], appended, |r: &Evaluated| r.figures.per_second);
-        appended = appended.or_else(|| peers.get(3).map(to_appended));
+        if let Some(rounds) = peers.get(3) {
+            appended = Some(median_ratio(&peers[0], rounds, |round| round.figures.per_second));
+        }
         let names = ["ours", "seed", "floor, filled", "floor, appended"];
         for (name, rounds) in names.into_iter().zip(&peers) {
             let to_floor = peers.get(2).map(|floor| median_ratio(rounds, floor, |r| r.figures.p50));
