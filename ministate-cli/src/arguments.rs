@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Looks at journals of ministate, and checks them, without the application that wrote them.
+/// Looks at journals of ministate, checks, copies and compacts them, without the application that
+/// wrote them.
 ///
-/// Works on any directory with a journal, also beside the program that is writing it. Nothing is
-/// changed, and no lock is kept.
+/// Works on any directory with a journal; all commands but `compact` and `import` also beside the
+/// program that is writing it, without a change there, and without keeping its lock.
 #[derive(Debug, Parser)]
 #[command(name = "ministate", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 #[command(propagate_version = true, max_term_width = 100)]
@@ -25,7 +26,7 @@ Exit codes:
   0  all is well: sound, the same, or all that was asked for is told
   1  damage was found, or a difference
   2  the command cannot be understood
-  3  there is no answer: no such journal, or it cannot be read
+  3  there is no answer: no such journal, it cannot be read, or a manager has it open
 
 A pipe that is closed early, as `head` does, ends the command quietly with 0. Colours are used on \
 a terminal only, and not where NO_COLOR is set.";
@@ -56,6 +57,18 @@ pub(crate) enum Command {
     /// Lists the snapshots, and whether each is sound
     #[command(after_long_help = SNAPSHOTS_JSON)]
     Snapshots(Journal),
+    /// Copies the journal into another directory, also beside its writer, and reads the copy back
+    #[command(after_long_help = BACKUP_JSON)]
+    Backup(CopyTo),
+    /// Copies a backup to where an application opens it, and reads the copy back
+    #[command(after_long_help = RESTORE_JSON)]
+    Restore(CopyTo),
+    /// Puts away what recovery does not need, as a sound snapshot covers it; not beside a writer
+    #[command(after_long_help = COMPACT_JSON)]
+    Compact(Compact),
+    /// Takes over a journal of ministate 0.1; the application can do that too, and needs no words
+    #[command(after_long_help = IMPORT_JSON)]
+    Import(Import),
     /// Writes the man page, or completions for a shell
     #[command(subcommand)]
     Generate(Generate),
@@ -88,6 +101,38 @@ JSON: one object with mutations, records, bytes, first, last, first_time, last_t
 ([{op, v, mutations, bytes}]), sizes ([{bytes_below, records}]) and times ([{at, mutations}]).";
 const SNAPSHOTS_JSON: &str = "\
 JSON: one object for each snapshot: seq, file, bytes, v, by, sound, why.";
+
+const BACKUP_JSON: &str = "\
+The copy holds all that was acknowledged before the command began, and at most one batch more, which \
+was being synced at that moment and may yet be lost by the original. Torn bytes, the archive, and \
+files of ministate 0.1 are not in it. A journal with damage is not copied. A directory that is not \
+there is called NEWDIR.partial until the copy is whole; one that is there misses its active segment \
+until then. All is synced.
+
+JSON: one object with journal, from, to, snapshot, first, last, torn_bytes, bytes and files.";
+const RESTORE_JSON: &str = "\
+The directory may be there, and must not hold a journal of this name. Nothing in the backup is \
+changed: it can be restored again.
+
+JSON: one object with journal, from, to, snapshot, first, last, torn_bytes, bytes and files.";
+const COMPACT_JSON: &str = "\
+Keeps the newest snapshots and all of the journal behind the oldest of them. All of it is read first: \
+only a snapshot with right checksums counts, and a journal with damage is left alone. Whether the \
+application reads the version of a state is not known here: `ministate snapshots` shows it. Without \
+--archive or --delete the files are moved to the archive beside the journal. What an interruption \
+leaves is put away by the next compaction.
+
+JSON: one object with done, oldest_snapshot, to (absent with --delete) and files.";
+const IMPORT_JSON: &str = "\
+The state that the newest snapshot of 0.1 holds is carried over as it is, as version 1, and so are \
+the records behind it, which the application replays when it opens the journal. Where there are \
+records, --mutations says how the application declares its mutations by now: `by-hand` with an `impl \
+Mutator`, as in 0.1, or `derived` with `#[derive(Mutations)]`, where each variant is named in snake \
+case; for other names let the application take the journal over. Without a snapshot, --initial \
+names a file with the JSON of the state that the application begins with. The old files are kept. \
+If the application refuses what came of it, remove the new files and give the old ones their names.
+
+JSON: one object with journal, imported, snapshot, replayed, last, torn_bytes, rejected and kept.";
 
 /// Which journal.
 #[derive(Debug, Args)]
@@ -166,6 +211,53 @@ pub(crate) struct Diff {
     /// Compare the states too; needs a snapshot at both ends
     #[arg(long)]
     pub(crate) state: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyTo {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The directory of the copy
+    #[arg(long, value_name = "NEWDIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// Move the files to this directory, which may be on another disk
+    #[arg(long, value_name = "ARCHIVE", conflicts_with = "delete")]
+    pub(crate) archive: Option<PathBuf>,
+    /// Remove the files, for good
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// How many snapshots stay; as many as the library keeps where it is not said
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keep: Option<u32>,
+    /// Only tell what would be put away
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// How the application declares its mutations by now
+    #[arg(long, value_name = "HOW")]
+    pub(crate) mutations: Option<Mutations>,
+    /// The state before the first mutation, as JSON; used where there is no snapshot
+    #[arg(long, value_name = "FILE")]
+    pub(crate) initial: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mutations {
+    /// With an `impl Mutator`
+    ByHand,
+    /// With `#[derive(Mutations)]`
+    Derived,
 }
 
 #[derive(Debug, Subcommand)]

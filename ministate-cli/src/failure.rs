@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ministate::MiniStateError;
 
+use crate::reading::Damage;
+
 /// Why there is no answer. The text is one line that ends with the remedy.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -26,6 +28,14 @@ pub(crate) enum Failure {
     BadLock { path: PathBuf, line: usize },
     /// Bytes that cannot be read.
     Unread { path: PathBuf, source: io::Error },
+    /// A journal with damage is neither copied nor compacted.
+    Damaged { journal: PathBuf, damage: Box<Damage>, damages: usize },
+    /// The state before the first mutation of a journal of 0.1 is in no file.
+    NoInitialState { journal: PathBuf },
+    /// Nobody said what the records of a journal of 0.1 are to look like.
+    NotDeclared { journal: PathBuf, records: u64 },
+    /// A file that holds no state.
+    BadState { path: PathBuf },
     /// What the library says.
     Library(MiniStateError),
     /// Nobody reads on: `head` had enough.
@@ -48,17 +58,28 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::ClosedPipe => 0,
+            Failure::Damaged { .. } => 1,
             Failure::BadTime { .. }
+            | Failure::NotDeclared { .. }
             | Failure::BadRange { .. }
             | Failure::UnknownName { .. }
             | Failure::Several { .. } => 2,
             Failure::NoDirectory { .. }
             | Failure::NoJournal { .. }
             | Failure::BadLock { .. }
+            | Failure::NoInitialState { .. }
+            | Failure::BadState { .. }
             | Failure::Unread { .. }
             | Failure::Library(_)
             | Failure::Unwritten { .. } => 3,
         }
+    }
+}
+
+fn dir_of(journal: &Path) -> String {
+    match journal.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.display().to_string(),
+        Some(_) | None => ".".to_string(),
     }
 }
 
@@ -116,17 +137,46 @@ impl fmt::Display for Failure {
             Failure::Unread { path, source } => {
                 write!(f, "reading {} failed: {source}; mend that first", path.display())
             }
+            Failure::Damaged { journal, damage, damages } => {
+                let (journal, dir) = (journal.display(), dir_of(journal));
+                let what = damage.what_and_where();
+                write!(f, "{journal} is damaged, nothing was changed: {what}")?;
+                if *damages > 1 {
+                    write!(f, ", and {} more", damages - 1)?;
+                }
+                write!(f, "; see all of it with `ministate verify {dir}`, and repair that first")
+            }
+            Failure::NoInitialState { journal } => write!(
+                f,
+                "{} has no snapshot, so the state that it began with is known to the application \
+                 alone; open it once with that, or name a file with this state: --initial FILE",
+                journal.display()
+            ),
+            Failure::NotDeclared { journal, records } => write!(
+                f,
+                "{} has {records} records behind its snapshot; say how the application declares \
+                 its mutations by now: --mutations by-hand, or --mutations derived",
+                journal.display()
+            ),
+            Failure::BadState { path } => write!(
+                f,
+                "{} does not hold one JSON value; write the state into it as serde_json does",
+                path.display()
+            ),
             Failure::Library(MiniStateError::NotTakenOver { path }) => write!(
                 f,
-                "{} is a journal of ministate 0.1; open it once with a manager, which takes it over",
+                "{} is a journal of ministate 0.1; open it once with a manager, which takes it \
+                 over, or see `ministate import --help`",
                 path.display()
             ),
             Failure::Library(error) => {
                 write!(f, "{error}")?;
-                match error.source() {
-                    Some(source) => write!(f, " ({source})"),
-                    None => Ok(()),
+                let mut source = error.source();
+                while let Some(cause) = source {
+                    write!(f, " ({cause})")?;
+                    source = cause.source();
                 }
+                Ok(())
             }
             Failure::ClosedPipe => f.write_str("nobody reads the answer"),
             Failure::Unwritten { source } => {

@@ -1,5 +1,5 @@
-//! The `ministate` command: looks at journals, and checks them, without the application that wrote
-//! them.
+//! The `ministate` command: looks at journals, checks, copies and compacts them, without the
+//! application that wrote them.
 
 mod arguments;
 mod commands;
@@ -15,6 +15,7 @@ use clap::Parser;
 use ministate::storage::{Disk, Storage};
 
 use arguments::{Arguments, Command};
+use commands::copies::Purpose;
 use failure::Failure;
 use output::{Form, Output};
 
@@ -60,6 +61,12 @@ fn answered(
         Command::Diff(asked) => commands::diff::told(&**storage, &asked, output),
         Command::Stats(journal) => commands::stats::told(&**storage, &journal, output),
         Command::Snapshots(journal) => commands::snapshots::told(storage, &journal, output),
+        Command::Backup(asked) => commands::copies::told(storage, Purpose::Backup, &asked, output),
+        Command::Restore(asked) => {
+            commands::copies::told(storage, Purpose::Restore, &asked, output)
+        }
+        Command::Compact(asked) => commands::compact::told(storage, &asked, output),
+        Command::Import(asked) => commands::import::told(storage, &asked, output),
         Command::Generate(what) => commands::generate::told(&what, output),
     }
 }

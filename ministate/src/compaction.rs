@@ -71,6 +71,25 @@ pub(crate) fn compact(
     disposal: Disposal,
     is_usable: &dyn Fn(Seq, &Path) -> bool,
 ) -> Result<Compaction, MiniStateError> {
+    let Planned { compaction, paths } = planned(names, opened, kept, is_usable);
+    put_away(storage, names, &paths, disposal)?;
+    Ok(compaction)
+}
+
+/// A compaction, and the files to put away for it, in the order in which they go.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) compaction: Compaction,
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Reads the snapshots back that are to be kept, and says what [`compact`] then puts away.
+pub(crate) fn planned(
+    names: &Names,
+    opened: &Opened,
+    kept: usize,
+    is_usable: &dyn Fn(Seq, &Path) -> bool,
+) -> Planned {
     let mut sound = Vec::new();
     let mut older = Vec::new();
     for (seq, path) in opened.snapshots() {
@@ -85,16 +104,26 @@ pub(crate) fn compact(
     let segments = plan.segments.iter().map(|first| names.sealed(*first));
     // Snapshots first: each is of use only with the segments behind it.
     let paths: Vec<PathBuf> = snapshots.chain(segments).collect();
-    put_away(storage, names, &paths, disposal)
-        .map_err(MiniStateError::io("compacting", names.dir()))?;
-    Ok(Compaction {
+    let compaction = Compaction {
         oldest_snapshot: plan.oldest_snapshot,
         segments: plan.segments.len(),
         snapshots: plan.snapshots.len(),
-    })
+    };
+    Planned { compaction, paths }
 }
 
-fn put_away(
+/// Puts the files of a plan away, in their order.
+pub(crate) fn put_away(
+    storage: &dyn Storage,
+    names: &Names,
+    paths: &[PathBuf],
+    disposal: Disposal,
+) -> Result<(), MiniStateError> {
+    let disposed = disposed(storage, names, paths, disposal);
+    disposed.map_err(MiniStateError::io("compacting", names.dir()))
+}
+
+fn disposed(
     storage: &dyn Storage,
     names: &Names,
     paths: &[PathBuf],

@@ -355,7 +355,7 @@ impl fmt::Display for MiniStateError {
             ),
             Self::Occupied { path } => write!(
                 f,
-                "{} is there already, nothing was written; name another directory for the backup",
+                "{} is there already, nothing was written; name another directory",
                 path.display()
             ),
             Self::OutOfReach { asked, first, last } => write!(

@@ -87,6 +87,18 @@ impl Damage {
         }
     }
 
+    /// What is wrong and where, without the remedy.
+    pub(crate) fn what_and_where(&self) -> String {
+        let mut text = format!("{}: {}", self.what, self.file.display());
+        if let (Some(line), Some(byte)) = (self.line, self.byte) {
+            text += &format!(" line {line} (byte {byte})");
+        }
+        if let Some(seq) = self.seq {
+            text += &format!(", where mutation {seq} should begin");
+        }
+        text
+    }
+
     /// Whether both are about the same place.
     pub(crate) fn is_where(&self, other: &Damage) -> bool {
         (&self.file, self.line) == (&other.file, other.line)
@@ -102,13 +114,6 @@ fn parent(file: &Path) -> String {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.file.display())?;
-        if let (Some(line), Some(byte)) = (self.line, self.byte) {
-            write!(f, " line {line} (byte {byte})")?;
-        }
-        if let Some(seq) = self.seq {
-            write!(f, ", where mutation {seq} should begin")?;
-        }
-        write!(f, "; next: {}", self.next)
+        write!(f, "{}; next: {}", self.what_and_where(), self.next)
     }
 }

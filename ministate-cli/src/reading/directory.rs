@@ -41,6 +41,20 @@ impl Files {
         place: &Path,
         name: Option<&str>,
     ) -> Result<Files, Failure> {
+        let files = Files::named(storage, place, name)?;
+        if files.layout.is_of_0_1(storage)? {
+            let path = files.layout.active();
+            return Err(Failure::Library(MiniStateError::NotTakenOver { path }));
+        }
+        Ok(files)
+    }
+
+    /// The same, where it may be one of ministate 0.1.
+    pub(crate) fn named(
+        storage: &dyn Storage,
+        place: &Path,
+        name: Option<&str>,
+    ) -> Result<Files, Failure> {
         let file_name = place.file_name().and_then(|name| name.to_str());
         let (dir, name) = match (place.is_file(), name, file_name) {
             (true, None, Some(file)) => (parent(place), Some(file)),
@@ -60,12 +74,7 @@ impl Files {
                 [..] => return Err(Failure::Several { dir: dir.to_path_buf(), journals }),
             },
         };
-        let files = Files::of(storage, dir, name)?;
-        if files.layout.is_of_0_1(storage)? {
-            let path = files.layout.active();
-            return Err(Failure::Library(MiniStateError::NotTakenOver { path }));
-        }
-        Ok(files)
+        Files::of(storage, dir, name)
     }
 
     /// The files of the journal of this name, as they are now.
@@ -129,7 +138,7 @@ fn listed(storage: &dyn Storage, dir: &Path) -> Result<Vec<String>, Failure> {
 /// The names of the journals of which there are files, in order.
 fn journals(storage: &dyn Storage, dir: &Path, listed: &[String]) -> Vec<String> {
     let mut found = BTreeSet::new();
-    for file in listed {
+    for file in listed.iter().filter(|file| !file.contains(".from-0.1.")) {
         // Files that only journals have say so by their names.
         let stem = [".head.json", ".next.jsonl", ".lock"]
             .iter()
@@ -137,7 +146,7 @@ fn journals(storage: &dyn Storage, dir: &Path, listed: &[String]) -> Vec<String>
             .or_else(|| stem_of_numbered(file));
         if let Some(stem) = stem {
             found.extend(journal_of(dir, stem, file));
-        } else if !file.contains(".from-0.1.") && Layout::new(dir, Path::new(file)).is_ok() {
+        } else if Layout::new(dir, Path::new(file)).is_ok() {
             let begins = beginning(storage, &dir.join(file));
             if [SIGNATURE, SIGNATURE_OF_0_1].iter().any(|signature| begins.starts_with(signature)) {
                 found.insert(file.clone());

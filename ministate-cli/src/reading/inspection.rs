@@ -11,8 +11,10 @@ use ministate::storage::Storage;
 use super::damage::Damage;
 use super::directory::Files;
 use super::every_damage::{Found, every_damage};
+use super::journal::segments;
 use super::lock::{Holder, holder};
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// What is wrong with a journal, and what the library says of it.
 #[derive(Debug)]
@@ -67,6 +69,21 @@ pub(crate) fn inspected(
         }
     }
     Ok(Inspection { found, opening })
+}
+
+/// Checks every checksum of every file, with a bar where that is long, and refuses damage.
+pub(crate) fn inspected_sound(storage: &Arc<dyn Storage>, files: &Files) -> Result<(), Failure> {
+    let bytes = segments(&**storage, files)?.iter().map(|segment| segment.bytes).sum();
+    let progress = Progress::of_bytes(bytes);
+    let found = inspected(storage, files, &|done, total| progress.reached(done, total))?.found;
+    match found.damages.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Damaged {
+            journal: files.layout.active(),
+            damage: Box::new(first.clone()),
+            damages: found.damages.len(),
+        }),
+    }
 }
 
 /// What opening the journal finds, or why it is refused.

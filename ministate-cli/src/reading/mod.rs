@@ -18,7 +18,7 @@ mod lock;
 
 pub(crate) use damage::Damage;
 pub(crate) use directory::{File, Files};
-pub(crate) use inspection::{Inspection, inspected, opening_of};
+pub(crate) use inspection::{Inspection, inspected, inspected_sound, opening_of};
 pub(crate) use journal::{Segment, segments, walked};
 pub(crate) use line::{Content, Line};
 pub(crate) use lock::{Holder, holder};

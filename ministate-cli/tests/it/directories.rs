@@ -152,3 +152,12 @@ fn help_man_page_and_completions_are_there() {
     assert!(run("--help").out.contains("Exit codes:"));
     assert!(run("verify --help").out.contains("JSON:"));
 }
+
+#[test]
+fn what_is_kept_of_0_1_is_no_journal_of_its_own() {
+    let dir = closed(3, u64::MAX);
+    for kept in ["bank.wal.from-0.1.jsonl", "bank.wal.from-0.1.jsonl.000001"] {
+        fs::write(dir.path().join(kept), "// MINISTORE JOURNAL v0.1.4\n").unwrap();
+    }
+    assert_eq!(ask("verify", dir.path()).code, 0);
+}

@@ -11,3 +11,8 @@ mod damage;
 mod directories;
 mod following;
 mod looking;
+mod copies;
+mod compacting;
+mod importing;
+mod terminal;
+mod guide;

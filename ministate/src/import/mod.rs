@@ -7,6 +7,8 @@
 //! opening starts over, and from then on it only puts the rest away. All names are given within one
 //! directory, where a rename is atomic: a crash loses no file.
 
+#[cfg(feature = "inspect")]
+pub(crate) mod carried;
 mod files;
 mod records;
 mod snapshots;
@@ -75,7 +77,7 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     let Newest { sound, rejected: rejected_snapshots } =
-        snapshots::newest_sound::<S, M>(storage, old)?;
+        snapshots::newest_sound(storage, old, &snapshots::decode::<S, M>)?;
     let (snapshot, mut state) = match sound {
         Some((seq, state)) => (Some(seq), state),
         None => (None, initial()),

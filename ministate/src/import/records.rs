@@ -22,8 +22,10 @@ pub(super) struct Replayed {
     pub(super) torn: Option<(PathBuf, u64)>,
 }
 
-/// Applies the records behind `behind` to the state. The journal must be all there: its records
-/// bear no number, so only who has counted them from the first knows which one is which.
+/// Receives a record with its number.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], Seq, &Position) -> Result<(), MiniStateError> + 'a;
+
+/// Applies the records behind `behind` to the state.
 pub(super) fn replay<S, M>(
     storage: &dyn Storage,
     names: &Names,
@@ -35,6 +37,27 @@ pub(super) fn replay<S, M>(
 where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
+    let mut apply = |record: &[u8], seq: Seq, at: &Position| {
+        let decoded = decode::<S, M>(record)
+            .map_err(|error| MiniStateError::undecodable(at.clone(), seq, None, error))?;
+        let Some(mutation) = decoded else { return Ok(()) };
+        let tag = mutation.__tag().map(|tag| (tag.name, tag.version));
+        recovery::apply(mutation, state, &mut Reply::discarded())
+            .map_err(|message| recovery::handler_panicked(seq, tag, message))
+    };
+    read(storage, names, old, behind, &mut apply, on_progress)
+}
+
+/// Gives the records behind `behind` to `visit`, in order. The journal must be all there: its
+/// records bear no number, so only who has counted them from the first knows which one is which.
+pub(super) fn read(
+    storage: &dyn Storage,
+    names: &Names,
+    old: &OldFiles,
+    behind: Seq,
+    visit: &mut Visit<'_>,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Replayed, MiniStateError> {
     let rotated = old.rotated().iter().map(|(number, path)| (Some(*number), path.clone()));
     let active = old.active(names).map(|path| (None, path));
     let mut segments = Vec::new();
@@ -43,8 +66,7 @@ where
     }
     let bytes_total = segments.iter().map(|(_, lines)| lines.file_bytes).sum();
     let progress = Progress { bytes_read: 0, bytes_total, replayed: 0 };
-    let mut reader =
-        Reader { seq: 0, behind, state, progress, on_progress, decode: decode::<S, M> };
+    let mut reader = Reader { seq: 0, behind, visit, progress, on_progress };
     let mut torn = None;
     let mut expected = 1;
     let mut segments = segments.into_iter().peekable();
@@ -92,18 +114,17 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 const NO_HEADER: &str = "the first line is not that of a journal of ministate 0.1";
 const NO_RECORD: &str = "the line is not a record of ministate 0.1";
 
-struct Reader<'a, S, M> {
+struct Reader<'a, 'v> {
     /// The last mutation that was read.
     seq: Seq,
     /// The last mutation that the state held before.
     behind: Seq,
-    state: &'a mut S,
+    visit: &'a mut Visit<'v>,
     progress: Progress,
     on_progress: &'a dyn Fn(Progress),
-    decode: fn(&[u8]) -> Result<Option<M>, DecodeError>,
 }
 
-impl<S, M: Mutator<S>> Reader<'_, S, M> {
+impl Reader<'_, '_> {
     /// Reads a segment to its end, and says how many torn bytes stand there.
     fn read(&mut self, mut lines: Lines, place: Place) -> Result<Option<u64>, MiniStateError> {
         let before = self.progress.bytes_read;
@@ -119,7 +140,7 @@ impl<S, M: Mutator<S>> Reader<'_, S, M> {
                 if records.is_empty() || !rest.is_empty() {
                     return Err(self.unreadable(&lines, NO_RECORD));
                 }
-                self.apply(&records, &lines.position)?;
+                self.visit(&records, &lines.position)?;
             }
             lines.advance();
             self.progress.bytes_read = before + lines.position.byte;
@@ -152,7 +173,7 @@ impl<S, M: Mutator<S>> Reader<'_, S, M> {
         if rest.is_empty() && line.last().is_some_and(u8::is_ascii_digit) {
             rest = records.pop().unwrap_or_default();
         }
-        self.apply(&records, &lines.position)?;
+        self.visit(&records, &lines.position)?;
         match place {
             _ if rest.is_empty() => Ok(None),
             Place::Last => Ok(Some(rest.len() as u64)),
@@ -160,24 +181,13 @@ impl<S, M: Mutator<S>> Reader<'_, S, M> {
         }
     }
 
-    fn apply(&mut self, records: &[&[u8]], at: &Position) -> Result<(), MiniStateError> {
+    fn visit(&mut self, records: &[&[u8]], at: &Position) -> Result<(), MiniStateError> {
         for record in records {
             self.seq += 1;
-            if self.seq <= self.behind {
-                continue;
+            if self.seq > self.behind {
+                (self.visit)(record, self.seq, at)?;
+                self.progress.replayed += 1;
             }
-            let decoded = (self.decode)(record)
-                .map_err(|error| MiniStateError::undecodable(at.clone(), self.seq, None, error))?;
-            if let Some(mutation) = decoded {
-                let tag = mutation.__tag();
-                recovery::apply(mutation, self.state, &mut Reply::discarded()).map_err(
-                    |message| {
-                        let tag = tag.map(|tag| (tag.name, tag.version));
-                        recovery::handler_panicked(self.seq, tag, message)
-                    },
-                )?;
-            }
-            self.progress.replayed += 1;
         }
         Ok(())
     }
@@ -205,7 +215,7 @@ fn split(line: &[u8]) -> (Vec<&[u8]>, &[u8]) {
 }
 
 /// The version that an operation had in 0.1, where operations had none.
-const OLD_VERSION: u32 = 1;
+pub(super) const OLD_VERSION: u32 = 1;
 
 /// Decodes a record of 0.1, in the form that serde gives the mutation. `None` where the operation
 /// was retired.
@@ -237,7 +247,7 @@ where
 
 /// The name and the content of the variant in serde's default form, `{"Name":content}`, or
 /// `"Name"` where there is none.
-fn variant(record: &[u8]) -> Option<(String, &[u8])> {
+pub(super) fn variant(record: &[u8]) -> Option<(String, &[u8])> {
     let record = record.trim_ascii();
     let Some(inner) = record.strip_prefix(b"{") else {
         return Some((serde_json::from_slice(record).ok()?, b"null"));
@@ -250,7 +260,7 @@ fn variant(record: &[u8]) -> Option<(String, &[u8])> {
 }
 
 /// As the derive makes a tag of a variant's name.
-fn snake_case(name: &str) -> String {
+pub(super) fn snake_case(name: &str) -> String {
     let name: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (place, letter) in name.iter().enumerate() {

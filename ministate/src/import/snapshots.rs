@@ -92,6 +92,9 @@ impl OldSnapshots {
     }
 }
 
+/// Makes of the JSON of a state, in this file, what is wanted of it.
+pub(super) type Decode<'a, S> = &'a dyn Fn(&Json, &Path) -> Result<S, MiniStateError>;
+
 /// The newest snapshot that can be read.
 pub(super) struct Newest<S> {
     /// The last mutation that it holds, and its state; `None` where there is no such snapshot.
@@ -100,10 +103,11 @@ pub(super) struct Newest<S> {
     pub(super) rejected: Vec<RejectedSnapshot>,
 }
 
-/// Finds the snapshot that the import begins with.
-pub(super) fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
+/// Finds the snapshot that the import begins with. `decode` has to accept its state.
+pub(super) fn newest_sound<S>(
     storage: &dyn Storage,
     old: &OldFiles,
+    decode: Decode<'_, S>,
 ) -> Result<Newest<S>, MiniStateError> {
     let snapshots = &old.snapshots;
     let mut candidates: Vec<(Option<Seq>, &Path)> =
@@ -115,7 +119,7 @@ pub(super) fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
     candidates.sort();
     let mut rejected = Vec::new();
     for (seq, path) in candidates.into_iter().rev() {
-        match sound::<S, M>(storage, snapshots, seq, path) {
+        match sound(storage, snapshots, seq, path, decode) {
             Ok(found) => return Ok(Newest { sound: Some(found), rejected }),
             Err(error @ MiniStateError::Io { .. }) => return Err(error),
             Err(why) => {
@@ -127,11 +131,12 @@ pub(super) fn newest_sound<S: DeserializeOwned, M: Mutator<S>>(
     Ok(Newest { sound: None, rejected })
 }
 
-fn sound<S: DeserializeOwned, M: Mutator<S>>(
+fn sound<S>(
     storage: &dyn Storage,
     snapshots: &OldSnapshots,
     seq: Option<Seq>,
     path: &Path,
+    decode: Decode<'_, S>,
 ) -> Result<(Seq, S), MiniStateError> {
     let unsound = |what| MiniStateError::Corrupt {
         at: Position { file: path.to_path_buf(), line: 1, byte: 0 },
@@ -150,14 +155,14 @@ fn sound<S: DeserializeOwned, M: Mutator<S>>(
         if seq != Some(held) {
             return Err(unsound("the snapshot bears the name of another"));
         }
-        return Ok((held, decode::<S, M>(state, path)?));
+        return Ok((held, decode(state, path)?));
     }
     if snapshots.single_is_half_replaced() {
         // Its two files are given their names one after the other, so they may not belong together.
         return Err(unsound("the snapshot was not replaced as a whole"));
     }
     match seq {
-        Some(seq) => Ok((seq, decode::<S, M>(&read(storage, path)?, path)?)),
+        Some(seq) => Ok((seq, decode(&read(storage, path)?, path)?)),
         None => Err(unsound("`snapshot.seq` beside the snapshot holds no number")),
     }
 }
@@ -173,7 +178,7 @@ fn read(storage: &dyn Storage, path: &Path) -> Result<Json, MiniStateError> {
 }
 
 /// The state, which has the version that all states had before they had one.
-fn decode<S: DeserializeOwned, M: Mutator<S>>(
+pub(super) fn decode<S: DeserializeOwned, M: Mutator<S>>(
     state: &Json,
     path: &Path,
 ) -> Result<S, MiniStateError> {

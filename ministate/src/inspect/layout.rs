@@ -1,5 +1,6 @@
 //! What is each file of a directory to a journal?
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
 
 use crate::error::MiniStateError;
@@ -126,6 +127,18 @@ impl Layout {
     /// As opening the journal has.
     pub fn synced(&self, storage: &dyn Storage) -> Result<Option<(String, u64)>, MiniStateError> {
         journal::head_file(storage, &self.0)
+    }
+
+    /// Takes the lock, which is held until what comes back is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `Locked`, where a manager has the journal open.
+    pub fn locked(
+        &self,
+        storage: &dyn Storage,
+    ) -> Result<Box<dyn Any + Send + Sync>, MiniStateError> {
+        journal::lock(storage, &self.0)
     }
 
     /// Whether the journal of this name is one of ministate 0.1 that nobody has taken over.

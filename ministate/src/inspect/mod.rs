@@ -3,6 +3,11 @@
 
 mod layout;
 mod opening;
+mod copying;
+mod compacting;
+mod importing;
+#[cfg(all(test, feature = "testing"))]
+mod interrupted;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +15,24 @@ use std::path::Path;
 
 use crate::error::MiniStateError;
 use crate::journal::{self, Reached as Continuity, SegmentHeader};
+use crate::options::Options;
 use crate::record::{self, Contents, Piece};
 use crate::snapshot;
 use crate::storage::Storage;
 
+pub use compacting::{Away, PlannedCompaction, compacted, compaction_planned};
+pub use copying::{Copied, copied};
+pub use importing::{Carried, Declared, carried_over};
 pub use layout::{Layout, Role};
 pub use opening::{CheckedSnapshot, Opening, Reach, opened_strictly};
 
 /// With which every file of ministate begins, whatever its format.
 pub const SIGNATURE: &[u8] = journal::SIGNATURE;
+
+/// How many snapshots a compaction keeps where nobody chose.
+pub fn snapshots_kept() -> usize {
+    Options::new().snapshots_kept
+}
 
 /// The checksum of a line, which the line behind it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

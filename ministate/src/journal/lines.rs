@@ -47,6 +47,11 @@ impl Lines {
         Ok(Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None })
     }
 
+    #[cfg(feature = "inspect")]
+    pub(super) fn file(&self) -> &dyn StorageFile {
+        &*self.file
+    }
+
     /// Where the current line is in the buffer; `None` where no newline ends it.
     pub(crate) fn peek(&mut self) -> Result<Option<Range<usize>>, MiniStateError> {
         self.current = None;

@@ -1,6 +1,10 @@
 //! The journal: segments of lines on a disk. It knows bytes and sequence numbers, never a state.
 
+#[cfg(feature = "inspect")]
+mod carried;
 mod continuity;
+#[cfg(feature = "inspect")]
+mod ends;
 mod header;
 mod lines;
 mod names;
@@ -24,6 +28,8 @@ use crate::record::{Chain, Record, Seq};
 use crate::storage::{Access, Lock, Storage};
 use crate::sync::thread;
 
+#[cfg(feature = "inspect")]
+pub(crate) use carried::publish_next_with;
 #[cfg(feature = "inspect")]
 pub(crate) use continuity::Continuity as Reached;
 pub(crate) use header::{FORMAT, line_of, object_of, publish_head};

@@ -11,6 +11,8 @@ use crate::error::{MiniStateError, Position};
 use crate::planted::{Bug, planted};
 use crate::record::{self, Chain, Familiar, Record, Seq};
 use crate::storage::Storage;
+#[cfg(feature = "inspect")]
+use crate::storage::StorageFile;
 
 /// Receives each record in order, with its place in the file.
 pub(crate) type Visit<'a> =
@@ -77,6 +79,12 @@ impl Segment {
 
     pub(crate) fn file_bytes(&self) -> u64 {
         self.lines.file_bytes
+    }
+
+    /// The open file, whatever name it bears by now.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn file(&self) -> &dyn StorageFile {
+        self.lines.file()
     }
 
     /// Reads the records, which must continue `after`, and leaves there what the last one is.

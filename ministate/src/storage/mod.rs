@@ -171,13 +171,22 @@ pub(crate) fn publish_again(
 }
 
 /// Copies a file, durably but for its new name.
-fn copy(storage: &(impl Storage + ?Sized), from: &Path, to: &Path) -> io::Result<Duplicate> {
+pub(crate) fn copy(
+    storage: &(impl Storage + ?Sized),
+    from: &Path,
+    to: &Path,
+) -> io::Result<Duplicate> {
     let (source, copy) = (storage.open(from, Access::Read)?, storage.create(to)?);
     copy_range(&*source, &*copy, source.len()?)?;
     Ok(Duplicate::Copied)
 }
 
-fn copy_range(source: &dyn StorageFile, copy: &dyn StorageFile, bytes: u64) -> io::Result<()> {
+/// Copies the first bytes of a file, durably.
+pub(crate) fn copy_range(
+    source: &dyn StorageFile,
+    copy: &dyn StorageFile,
+    bytes: u64,
+) -> io::Result<()> {
     let (mut position, mut piece) = (0, Vec::new());
     while position < bytes {
         let end = bytes.min(position + COPY_BYTES);
