@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Looks at journals of ministate, checks, copies and compacts them, without the application that
-/// wrote them.
+/// Looks at journals of ministate, checks, repairs, copies and compacts them, without the
+/// application that wrote them.
 ///
-/// Works on any directory with a journal; all commands but `compact` and `import` also beside the
-/// program that is writing it, without a change there, and without keeping its lock.
+/// Works on any directory with a journal. What looks or copies works beside the program that is
+/// writing, changes nothing there, and keeps no lock. `repair`, `void` and `reseal` write a new
+/// directory, and want the journal closed. Only `compact` and `import` change the directory itself.
 #[derive(Debug, Parser)]
 #[command(name = "ministate", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
 #[command(propagate_version = true, max_term_width = 100)]
@@ -24,7 +26,7 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all is well: sound, the same, or all that was asked for is told
-  1  damage was found, or a difference
+  1  damage was found, or a difference, or mutations are lost
   2  the command cannot be understood
   3  there is no answer: no such journal, it cannot be read, or a manager has it open
 
@@ -45,6 +47,15 @@ pub(crate) enum Command {
     /// Checks every checksum, header and snapshot, and names all damage
     #[command(after_long_help = VERIFY_JSON)]
     Verify(Journal),
+    /// Writes the longest sound history into a new directory, and tells what is left behind
+    #[command(after_long_help = REPAIR_JSON)]
+    Repair(Repair),
+    /// Writes a new directory in which one mutation is not to be applied
+    #[command(after_long_help = VOID_JSON)]
+    Void(Void),
+    /// Writes a new directory in which lines that were edited by hand are sound
+    #[command(after_long_help = RESEAL_JSON)]
+    Reseal(Reseal),
     /// Counts operations by name and version, and tells which old versions can be retired
     #[command(after_long_help = SCHEMA_JSON)]
     Schema(Schema),
@@ -80,13 +91,38 @@ sound_to_open, refused, recovery ({snapshot, replayed, torn_bytes, rejected}), b
 ([{name, role, bytes}]).";
 const CAT_JSON: &str = "\
 One object a line, with or without --json: seq, at, op, v, d. op and v are absent for a mutator \
-written by hand. Mutations that were applied together have `together`: the first of them, and how \
+written by hand. One that is not to be applied has `void`, which says why. Mutations that were applied together have `together`: the first of them, and how \
 many they are. One that cannot be checked, since the line before it is damaged, has `adrift`. \
 Damage is named on standard error, and makes the exit code 1.";
 const VERIFY_JSON: &str = "\
 JSON: one object for each damage (what, file, line, byte, bytes, seq, next), then one with sound, \
-opens, refused, damages, lost, adrift, unreached, records, first, last and torn. `opens` tells whether a \
+opens, refused, damages, lost, adrift, unreached, records, first, last, voided and torn. `opens` tells whether a \
 manager would open the journal: it does not read what is before its newest sound snapshot.";
+const REPAIR_JSON: &str = "\
+The history is a sound snapshot and the records behind it; of several, that which reaches the last \
+mutation. NEWDIR opens, and `verify` calls it sound. DIR is not changed, and keeps what is left \
+behind. While NEWDIR is not whole it is called NEWDIR.partial.
+
+The exit code is 1 where mutations are lost.
+
+JSON: one object for each stretch of bytes that is left behind (left, file, line, lines, byte, bytes, \
+first, last), then one with to, snapshots, first, last, left_bytes and lost ([[first, last]]).";
+const VOID_JSON: &str = "\
+The record stays, with `\"void\":REASON` in its line; recovery neither decodes nor applies it, and \
+reports its number. Snapshots that hold what it did are not copied. DIR is not changed, and has to \
+be sound. While NEWDIR is not whole it is called NEWDIR.partial.
+
+JSON: one object with file, line, seq, was and becomes, one for each snapshot or torn end that is \
+left behind (left, file, byte, bytes, first, last), then one with to, snapshots, first, last and voided.";
+const RESEAL_JSON: &str = "\
+Lines that were edited have to be whole JSON records with the next number; lengths and checksums are \
+counted again. Each is shown as it was and as it becomes before anything is written, and so asked \
+about, or taken for seen with --yes. Snapshots that hold what the first of them did are not copied. \
+DIR is not changed. While NEWDIR is not whole it is called NEWDIR.partial.
+
+JSON: one object for each edited line (file, line, seq, was, becomes), one for each snapshot that is \
+left behind (left, file, byte, bytes, first, last), then one with to, snapshots, first, last, edited \
+and chained, which counts the lines that get another checksum alone.";
 const SCHEMA_JSON: &str = "\
 JSON: one object for each operation (op, v, mutations, first, last, first_time, last_time, status), \
 one for each version of the state (state, snapshots), and in comparisons one for each difference \
@@ -94,10 +130,11 @@ one for each version of the state (state, snapshots), and in comparisons one for
 by a header without records, or, with --lock, `unneeded`: no file here needs it.";
 const DIFF_JSON: &str = "\
 JSON: one object for each operation (op, v, mutations, bytes), then one with from, to, mutations, \
-first_time and last_time. With --records the mutations come first, as `cat` prints them. With \
+voided (which did not happen), first_time and last_time. With --records the mutations come first, as `cat` prints them. With \
 --state one object for each difference (path, from, to) comes last.";
 const STATS_JSON: &str = "\
-JSON: one object with mutations, records, bytes, first, last, first_time, last_time, operations \
+JSON: one object with mutations, voided (not applied, and of no operation), records, bytes, first, \
+last, first_time, last_time, operations \
 ([{op, v, mutations, bytes}]), sizes ([{bytes_below, records}]) and times ([{at, mutations}]).";
 const SNAPSHOTS_JSON: &str = "\
 JSON: one object for each snapshot: seq, file, bytes, v, by, sound, why.";
@@ -181,6 +218,42 @@ pub(crate) struct Tail {
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) selection: Selection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The new directory; not there yet, or empty
+    #[arg(long, value_name = "NEWDIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Void {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The mutation
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) seq: u64,
+    /// Why it is not to be applied; stands in its line
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
+    /// The new directory; not there yet, or empty
+    #[arg(long, value_name = "NEWDIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reseal {
+    #[command(flatten)]
+    pub(crate) journal: Journal,
+    /// The new directory; not there yet, or empty
+    #[arg(long, value_name = "NEWDIR")]
+    pub(crate) to: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

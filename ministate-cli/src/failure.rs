@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ministate::MiniStateError;
 
 use crate::reading::Damage;
+use crate::rewriting::Refusal;
 
 /// Why there is no answer. The text is one line that ends with the remedy.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ pub(crate) enum Failure {
     NotDeclared { journal: PathBuf, records: u64 },
     /// A file that holds no state.
     BadState { path: PathBuf },
+    /// Bytes that cannot be written.
+    Unmade { path: PathBuf, source: io::Error },
+    /// Why no new directory is written.
+    Refused(Refusal),
     /// What the library says.
     Library(MiniStateError),
     /// Nobody reads on: `head` had enough.
@@ -59,6 +64,7 @@ impl Failure {
         match self {
             Failure::ClosedPipe => 0,
             Failure::Damaged { .. } => 1,
+            Failure::Refused(refusal) => refusal.exit_code(),
             Failure::BadTime { .. }
             | Failure::NotDeclared { .. }
             | Failure::BadRange { .. }
@@ -70,6 +76,7 @@ impl Failure {
             | Failure::NoInitialState { .. }
             | Failure::BadState { .. }
             | Failure::Unread { .. }
+            | Failure::Unmade { .. }
             | Failure::Library(_)
             | Failure::Unwritten { .. } => 3,
         }
@@ -86,6 +93,12 @@ fn dir_of(journal: &Path) -> String {
 impl From<MiniStateError> for Failure {
     fn from(error: MiniStateError) -> Failure {
         Failure::Library(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal)
     }
 }
 
@@ -163,6 +176,10 @@ impl fmt::Display for Failure {
                 "{} does not hold one JSON value; write the state into it as serde_json does",
                 path.display()
             ),
+            Failure::Unmade { path, source } => {
+                write!(f, "writing {} failed: {source}; mend that and run again", path.display())
+            }
+            Failure::Refused(refusal) => refusal.fmt(f),
             Failure::Library(MiniStateError::NotTakenOver { path }) => write!(
                 f,
                 "{} is a journal of ministate 0.1; open it once with a manager, which takes it \

@@ -1,5 +1,5 @@
-//! The `ministate` command: looks at journals, checks, copies and compacts them, without the
-//! application that wrote them.
+//! The `ministate` command: looks at journals, checks, repairs, copies and compacts them, without
+//! the application that wrote them.
 
 mod arguments;
 mod commands;
@@ -7,6 +7,7 @@ mod failure;
 mod output;
 mod progress;
 mod reading;
+mod rewriting;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,6 +58,9 @@ fn answered(
         Command::Cat(asked) => commands::cat::told(&**storage, &asked, output),
         Command::Tail(asked) => commands::tail::told(&**storage, &asked, output),
         Command::Verify(journal) => commands::verify::told(storage, &journal, output),
+        Command::Repair(asked) => commands::repair::told(storage, &asked, output),
+        Command::Void(asked) => commands::void::told(storage, &asked, output),
+        Command::Reseal(asked) => commands::reseal::told(storage, &asked, output),
         Command::Schema(asked) => commands::schema::told(&**storage, &asked, output),
         Command::Diff(asked) => commands::diff::told(&**storage, &asked, output),
         Command::Stats(journal) => commands::stats::told(&**storage, &journal, output),

@@ -108,10 +108,11 @@ impl Options {
         let started = Instant::now();
         let Options { storage, on_progress, .. } = self;
         let names = Names::new(state_dir.as_ref(), journal_file.as_ref())?;
-        let Recovered { state, found, snapshot, rejected, replayed, .. } = believed(|| {
-            refuse_what_is_not_ours(&*storage, &names)?;
-            recovery::recover_beside_writer::<S, M>(&storage, &names, &*on_progress)
-        })?;
+        let Recovered { state, found, snapshot, rejected, replayed, voided, .. } =
+            believed(|| {
+                refuse_what_is_not_ours(&*storage, &names)?;
+                recovery::recover_beside_writer::<S, M>(&storage, &names, &*on_progress)
+            })?;
         let seq = found.seq();
         let torn_tail = found.torn().map(|(path, bytes)| TornTail {
             after: seq,
@@ -124,6 +125,7 @@ impl Options {
             snapshot,
             rejected_snapshots: rejected,
             replayed,
+            voided,
             torn_tail,
             rewritten_bytes: 0,
             imported: None,

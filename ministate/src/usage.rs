@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{MiniStateError, Position, operation_name};
 use crate::journal::{Names, Opened, Through};
-use crate::record::{Record, Seq};
+use crate::record::{Member, Record, Seq};
 use crate::schema::Schema;
 use crate::snapshot;
 use crate::storage::Storage;
@@ -69,7 +69,11 @@ pub(crate) fn count(
     states.dedup();
     let mut visit = |record: &Record<'_>, at: &Position| {
         for (seq, member) in (record.head.seq..).zip(record.members()) {
-            let (tag, _) = member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
+            let tag = match member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))? {
+                Member::Applied((tag, _)) => tag,
+                // Nobody decodes it, so nobody needs its operation.
+                Member::Void(..) => None,
+            };
             let Some((name, version)) = tag else { continue };
             let usage = entry(&mut found, name, version);
             usage.mutations += 1;

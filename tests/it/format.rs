@@ -91,6 +91,21 @@ fn the_documented_checksums_are_right() {
     );
 }
 
+#[test]
+fn the_documented_void_line_is_one_of_the_example() {
+    let [segment, ..] = written();
+    let document = document();
+    let lines: Vec<&str> = segment.lines().collect();
+    let (_, behind) = document.split_once("### Void mutations\n\n```jsonl\n").unwrap();
+    let void = behind.lines().next().unwrap();
+    let (covered, crc) = void.split_once(r#","crc":""#).unwrap();
+    let (_, header) = lines[0].split_once(r#","crc":""#).unwrap();
+    let header = header.trim_end_matches(r#""}"#);
+    assert_eq!(crc32c(format!("{header}{covered}").as_bytes()), crc.trim_end_matches(r#""}"#));
+    let (applied, _) = lines[1].split_once(r#","crc":""#).unwrap();
+    assert_eq!(covered.replace(r#""void":"opened twice","#, ""), applied);
+}
+
 /// Bit by bit, from the definition: reflected polynomial 0x82f63b78.
 pub(crate) fn crc32c(bytes: &[u8]) -> String {
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {

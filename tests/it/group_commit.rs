@@ -265,7 +265,8 @@ async fn applies_joined_in_one_task_share_a_batch() {
                     (0..50).map(|entry| Box::pin(lists.apply(push(entry)))).collect();
                 poll_fn(|context| {
                     let polls = applies.iter_mut().map(|apply| apply.as_mut().poll(context));
-                    Poll::Ready(assert!(polls.into_iter().all(|poll| poll.is_pending())))
+                    assert!(polls.into_iter().all(|poll| poll.is_pending()));
+                    Poll::Ready(())
                 })
                 .await;
                 drop(polled);

@@ -41,3 +41,4 @@ mod torn_tail;
 mod upcasting;
 mod upkeep;
 mod usage;
+mod void;

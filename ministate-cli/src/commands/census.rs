@@ -39,6 +39,8 @@ pub(super) struct Census {
     pub(super) operations: BTreeMap<Key, Tally>,
     pub(super) all: Tally,
     pub(super) records: u64,
+    /// Mutations that are not to be applied. They are of no operation: nobody has to know theirs.
+    pub(super) voided: u64,
     /// Of the records' lines.
     pub(super) line_bytes: u64,
     /// How many records have fewer bytes than the power of two with this exponent, and not fewer
@@ -109,8 +111,12 @@ pub(super) fn counted(
 
 impl Census {
     fn count(&mut self, mutation: &Mutation<'_>) {
-        let key = mutation.operation.map(|(name, version)| (name.to_string(), version));
-        self.operations.entry(key).or_default().add(mutation);
+        if mutation.void.is_some() {
+            self.voided += 1;
+        } else {
+            let key = mutation.operation.map(|(name, version)| (name.to_string(), version));
+            self.operations.entry(key).or_default().add(mutation);
+        }
         self.all.add(mutation);
         let time = mutation.time.get(..self.time_bytes).unwrap_or(mutation.time);
         match self.times.get_mut(time) {

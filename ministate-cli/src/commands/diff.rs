@@ -27,6 +27,9 @@ struct Summary<'a> {
     from: u64,
     to: u64,
     mutations: u64,
+    /// Those among them that did not happen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided: Option<u64>,
     first_time: Option<&'a str>,
     last_time: Option<&'a str>,
 }
@@ -71,6 +74,7 @@ pub(crate) fn told(
             from,
             to,
             mutations: census.all.mutations,
+            voided: Some(census.voided).filter(|voided| *voided > 0),
             first_time: reach.map(|reach| reach.first_time.as_str()),
             last_time: reach.map(|reach| reach.last_time.as_str()),
         })?,
@@ -81,6 +85,9 @@ pub(crate) fn told(
             reach.last_time
         ))?,
         (Form::Text, None) => output.line(format_args!("nothing behind mutation {from}"))?,
+    }
+    if output.form == Form::Text && census.voided > 0 {
+        output.line(format_args!("{} of them did not happen: void", census.voided))?;
     }
     if asked.state {
         compared(storage, &files, (from, to), output)?;

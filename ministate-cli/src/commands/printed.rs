@@ -16,6 +16,8 @@ struct Printed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     v: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    void: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     together: Option<Together>,
     #[serde(skip_serializing_if = "Option::is_none")]
     adrift: Option<bool>,
@@ -30,7 +32,8 @@ struct Together {
 
 /// Prints the mutation in a line of its own, its payload as it was written.
 pub(super) fn print(output: &mut Output, mutation: &Mutation<'_>) -> Result<(), Failure> {
-    let Mutation { seq, time: at, operation, payload, together, proof } = *mutation;
+    let Mutation { seq, time: at, operation, payload, together, proof, .. } = *mutation;
+    let void = mutation.void.as_deref();
     // A checksum proves that this was written, and not that it is JSON.
     let Ok(d) = serde_json::from_str::<&RawValue>(payload) else {
         eprintln!("ministate: the payload of mutation {seq} is not JSON; look at it with `grep`");
@@ -42,7 +45,7 @@ pub(super) fn print(output: &mut Output, mutation: &Mutation<'_>) -> Result<(), 
         Proof::Checked => None,
         Proof::Adrift => Some(true),
     };
-    output.json(&Printed { seq, at, op, v, together, adrift, d })
+    output.json(&Printed { seq, at, op, v, void, together, adrift, d })
 }
 
 /// Says on standard error what is damaged.

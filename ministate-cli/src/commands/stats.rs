@@ -13,6 +13,9 @@ use crate::reading::Files;
 #[derive(Serialize)]
 struct Stats {
     mutations: u64,
+    /// Those among them that are not applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voided: Option<u64>,
     records: u64,
     bytes: u64,
     first: Option<u64>,
@@ -74,6 +77,7 @@ fn stats(census: &Census) -> Stats {
     let time = |(at, mutations): (&String, &u64)| Time { at: at.clone(), mutations: *mutations };
     Stats {
         mutations: census.all.mutations,
+        voided: Some(census.voided).filter(|voided| *voided > 0),
         records: census.records,
         bytes: census.line_bytes,
         first: reach.map(|reach| reach.first),
@@ -95,6 +99,9 @@ fn for_people(stats: &Stats, census: &Census, output: &mut Output) -> Result<(),
             "from {} at {} to {} at {}",
             reach.first, reach.first_time, reach.last, reach.last_time
         ))?;
+    }
+    if let Some(voided) = stats.voided {
+        output.line(format_args!("{voided} not applied: void"))?;
     }
     let most = stats.operations.iter().map(|operation| operation.mutations).max();
     title(output, "operations")?;

@@ -28,6 +28,9 @@ struct Summary<'a> {
     records: u64,
     first: Option<u64>,
     last: Option<u64>,
+    /// Mutations that are not applied.
+    #[serde(skip_serializing_if = "<[u64]>::is_empty")]
+    voided: &'a [u64],
     #[serde(skip_serializing_if = "Option::is_none")]
     torn: Option<TornTail>,
 }
@@ -66,6 +69,7 @@ pub(crate) fn told(
                 records: found.records,
                 first: found.reach.map(|(first, _)| first),
                 last: found.reach.map(|(_, last)| last),
+                voided: opening.as_ref().map_or(&[], |opening| &opening.voided),
                 torn: torn.map(|(file, bytes)| TornTail { file, bytes }),
             })?;
         }
@@ -88,6 +92,10 @@ fn for_people(files: &Files, inspection: &Inspection, output: &mut Output) -> Re
         output.line(format_args!(
             "not reached: snapshot {seq}, the journal begins behind it; no recovery needs it"
         ))?;
+    }
+    for seq in opening.as_ref().map_or(&[][..], |opening| &opening.voided) {
+        output
+            .line(format_args!("void: mutation {seq} is not applied; `ministate cat` tells why"))?;
     }
     for damage in &found.damages {
         output.line(format_args!("{}: {damage}", output.toned(Tone::Bad, "damaged")))?;

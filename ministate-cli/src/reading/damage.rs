@@ -24,14 +24,13 @@ pub(crate) struct Damage {
     /// The mutation that should begin there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seq: Option<u64>,
-    /// The command to run next, which shows what can still be read.
+    /// The command to run next.
     pub(crate) next: String,
 }
 
 impl Damage {
     /// Damage to a line of a segment.
     pub(crate) fn at(file: &Path, line: u64, byte: u64, seq: Option<u64>, what: &str) -> Damage {
-        let dir = parent(file);
         Damage {
             what: what.to_string(),
             file: file.to_path_buf(),
@@ -39,7 +38,7 @@ impl Damage {
             byte: Some(byte),
             bytes: None,
             seq: seq.filter(|seq| *seq > 0),
-            next: format!("ministate cat {dir}"),
+            next: repair(&parent(file)),
         }
     }
 
@@ -51,7 +50,7 @@ impl Damage {
 
     /// What the library refuses; `None` where it is no damage.
     pub(crate) fn of_error(error: &MiniStateError) -> Option<Damage> {
-        let what_is_left = |file: &Path| format!("ministate cat {}", parent(file));
+        let what_is_left = |file: &Path| repair(&parent(file));
         match error {
             MiniStateError::Corrupt { at, seq, what } => {
                 Some(Damage::at(&at.file, at.line, at.byte, Some(*seq), what))
@@ -103,6 +102,16 @@ impl Damage {
     pub(crate) fn is_where(&self, other: &Damage) -> bool {
         (&self.file, self.line) == (&other.file, other.line)
     }
+}
+
+/// Writes what is sound into another directory, and tells what is not.
+fn repair(dir: &str) -> String {
+    let to = match Path::new(dir).file_name() {
+        Some(_) => format!("{dir}.repaired"),
+        // `.` and `..` are names of something else.
+        None => format!("{dir}/../repaired"),
+    };
+    format!("ministate repair {dir} --to {to}")
 }
 
 fn parent(file: &Path) -> String {

@@ -16,6 +16,7 @@ mod every_damage;
 mod inspection;
 mod lock;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use damage::Damage;
 pub(crate) use directory::{File, Files};
 pub(crate) use inspection::{Inspection, inspected, inspected_sound, opening_of};

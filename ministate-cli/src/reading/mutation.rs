@@ -1,5 +1,7 @@
 //! Which mutations does a line hold?
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,6 +16,8 @@ pub(crate) struct Mutation<'a> {
     pub(crate) operation: Option<(&'a str, u32)>,
     /// The JSON of the payload, as it was written.
     pub(crate) payload: &'a str,
+    /// Why it is not to be applied; `None` where it is.
+    pub(crate) void: Option<Cow<'a, str>>,
     /// The first mutation of its record and how many it has, where they happen all or none.
     pub(crate) together: Option<(u64, u64)>,
     pub(crate) proof: Proof,
@@ -37,8 +41,12 @@ pub(crate) fn mutations<'a>(
             let together = record.is_of_several().then_some((first, count));
             // What cannot be taken apart is named by whoever checks the journal.
             Box::new((first..).zip(record.members().flatten()).map(move |(seq, member)| {
-                let (operation, payload) = (member.operation, member.payload);
-                Mutation { seq, time, operation, payload, together, proof: Proof::Checked }
+                let (operation, payload, proof) =
+                    (member.operation, member.payload, Proof::Checked);
+                // Reading the record has read the string.
+                let void = member.void.and_then(|reason| serde_json::from_str(reason).ok());
+                let void = void.map(Cow::Owned);
+                Mutation { seq, time, operation, payload, void, together, proof }
             }))
         }
         Content::Adrift(adrift) => Box::new(of_adrift(adrift).into_iter()),
@@ -56,6 +64,7 @@ struct Text<'a> {
     #[serde(borrow)]
     at: &'a str,
     n: Option<u64>,
+    void: Option<Cow<'a, str>>,
     op: Option<&'a str>,
     v: Option<u32>,
     #[serde(borrow)]
@@ -64,6 +73,7 @@ struct Text<'a> {
 
 #[derive(Deserialize)]
 struct MemberText<'a> {
+    void: Option<Cow<'a, str>>,
     #[serde(borrow)]
     op: Option<&'a str>,
     v: Option<u32>,
@@ -73,23 +83,27 @@ struct MemberText<'a> {
 
 fn of_adrift<'a>(adrift: &Adrift<'a>) -> Vec<Mutation<'a>> {
     let Ok(text) = serde_json::from_str::<Text<'a>>(adrift.text) else { return Vec::new() };
-    let mutation = |seq, op: Option<&'a str>, v: Option<u32>, d: &'a RawValue, together| Mutation {
+    let mutation = |seq, member: MemberText<'a>, together| Mutation {
         seq,
         time: text.at,
-        operation: op.zip(v),
-        payload: d.get(),
+        operation: member.op.zip(member.v),
+        payload: member.d.get(),
+        void: member.void,
         together,
         proof: Proof::Adrift,
     };
     match text.n {
-        None => vec![mutation(adrift.seq, text.op, text.v, text.d, None)],
+        None => {
+            let Text { void, op, v, d, .. } = text;
+            vec![mutation(adrift.seq, MemberText { void, op, v, d }, None)]
+        }
         Some(count) => {
             let members: Vec<MemberText<'a>> =
                 serde_json::from_str(text.d.get()).unwrap_or_default();
             let together = Some((adrift.seq, count));
             (adrift.seq..)
                 .zip(members)
-                .map(|(seq, member)| mutation(seq, member.op, member.v, member.d, together))
+                .map(|(seq, member)| mutation(seq, member, together))
                 .collect()
         }
     }

@@ -94,7 +94,7 @@ fn every_damaged_line_is_found_and_those_between_are_checked() {
     assert_eq!(answer.summary()["adrift"], 1);
     let cat = ask("cat", dir.path());
     assert_eq!((cat.code, cat.seqs().len()), (1, 17), "{cat:?}");
-    assert!(cat.err.contains("line 5 ") && cat.err.contains("next: ministate cat"), "{cat:?}");
+    assert!(cat.err.contains("line 5 ") && cat.err.contains("next: ministate repair"), "{cat:?}");
     let adrift: Vec<u64> = cat
         .objects()
         .iter()
@@ -114,7 +114,7 @@ fn damage_is_named_with_file_line_byte_mutation_and_the_next_command() {
     // The words of the library, up to its remedy.
     let (words, _) = refused.split_once("; ").unwrap();
     assert!(line.contains(words), "{line}: {words}");
-    assert!(line.contains("where mutation 7 should begin; next: ministate cat"), "{line}");
+    assert!(line.contains("where mutation 7 should begin; next: ministate repair "), "{line}");
 }
 
 #[test]

@@ -16,3 +16,6 @@ mod compacting;
 mod importing;
 mod terminal;
 mod guide;
+mod repairing;
+mod resealing;
+mod voiding;

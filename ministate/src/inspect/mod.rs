@@ -8,6 +8,7 @@ mod compacting;
 mod importing;
 #[cfg(all(test, feature = "testing"))]
 mod interrupted;
+mod rewriting;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,6 +26,7 @@ pub use copying::{Copied, copied};
 pub use importing::{Carried, Declared, carried_over};
 pub use layout::{Layout, Role};
 pub use opening::{CheckedSnapshot, Opening, Reach, opened_strictly};
+pub use rewriting::covered;
 
 /// With which every file of ministate begins, whatever its format.
 pub const SIGNATURE: &[u8] = journal::SIGNATURE;
@@ -79,9 +81,13 @@ impl Header {
     /// As opening a journal has.
     pub fn parse(line: &[u8], file: &Path) -> Result<Header, MiniStateError> {
         let (header, chain) = SegmentHeader::parse(line, file)?;
+        Ok(Header::of(header, chain))
+    }
+
+    fn of(header: SegmentHeader, chain: record::Chain) -> Header {
         let (previous, chain) = (Chain(header.previous()), Chain(chain));
         let SegmentHeader { journal, first, by, ops: operations, .. } = header;
-        Ok(Header { journal, first, previous, by, operations, chain })
+        Header { journal, first, previous, by, operations, chain }
     }
 }
 
@@ -138,6 +144,8 @@ pub struct Member<'a> {
     pub operation: Option<(&'a str, u32)>,
     /// The JSON.
     pub payload: &'a str,
+    /// Why it is not to be applied, as a JSON string; `None` where it is.
+    pub void: Option<&'a str>,
 }
 
 impl<'a> Record<'a> {
@@ -182,7 +190,7 @@ impl<'a> Record<'a> {
     /// Whether `apply_batch` wrote it, so that its mutations happen together or not at all.
     pub fn is_of_several(&self) -> bool {
         match self.record.head.contents {
-            Contents::One(_) => false,
+            Contents::One(_) | Contents::Void { .. } => false,
             Contents::Several(_) => true,
         }
     }
@@ -205,7 +213,13 @@ impl<'a> Record<'a> {
     /// The mutations in order; `None` in place of one that is not written as it should be.
     pub fn members(&self) -> impl Iterator<Item = Option<Member<'a>>> + use<'a> {
         let members = self.record.members();
-        members.map(|member| member.map(|(operation, payload)| Member { operation, payload }))
+        members.map(|member| {
+            let ((operation, payload), void) = match member? {
+                record::Member::Applied(mutation) => (mutation, None),
+                record::Member::Void(mutation, reason) => (mutation, Some(reason)),
+            };
+            Some(Member { operation, payload, void })
+        })
     }
 }
 

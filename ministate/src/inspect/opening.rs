@@ -9,7 +9,7 @@ use super::Layout;
 use crate::error::{MiniStateError, Position, RejectedSnapshot};
 use crate::journal::{self, Opened, Start, Through};
 use crate::read_only::{believed, refuse_what_is_not_ours};
-use crate::record::{Chain, Record, Seq};
+use crate::record::{Chain, Contents, Member, Record, Seq};
 use crate::recovery;
 use crate::storage::Storage;
 
@@ -42,6 +42,8 @@ pub struct Opening {
     pub records: u64,
     /// How many mutations recovery replays.
     pub replayed: u64,
+    /// Those of what was read that are void: no recovery applies them.
+    pub voided: Vec<u64>,
     /// How many bytes of segments were read.
     pub bytes: u64,
     /// The last manager was closed.
@@ -123,13 +125,21 @@ fn read(
     named.insert(beginning.seq, Some(beginning.record));
     let mut progress = Passed::new(opened.bytes_behind(&beginning));
     let (mut records, mut replayed, mut next_named) = (0, 0, 0);
+    let mut voided = Vec::new();
     let mut visit = |record: &Record<'_>, at: &Position| {
         records += 1;
         let seq = record.head.seq;
         let last = seq + (record.head.contents.mutations() - 1);
-        if last > seq {
-            for (seq, member) in (seq..).zip(record.members()) {
-                member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
+        match record.head.contents {
+            Contents::One(_) => {}
+            Contents::Void { .. } => voided.push(seq),
+            Contents::Several(_) => {
+                for (seq, member) in (seq..).zip(record.members()) {
+                    match member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))? {
+                        Member::Applied(_) => {}
+                        Member::Void(..) => voided.push(seq),
+                    }
+                }
             }
         }
         replayed += last.saturating_sub(start.seq).min(last + 1 - seq);
@@ -164,6 +174,8 @@ fn read(
             CheckedSnapshot { seq, path, unsound }
         })
         .collect();
+    let are_not = voided.iter().filter(|seq| **seq > start.seq).count() as u64;
+    let replayed = replayed - are_not;
     Ok(Opening {
         journal: found.identity().to_string(),
         snapshot: start.seq,
@@ -173,6 +185,7 @@ fn read(
         last,
         records,
         replayed,
+        voided,
         bytes,
         was_closed,
         torn: found.torn().map(|(path, bytes)| (path.to_path_buf(), bytes)),

@@ -61,6 +61,26 @@ impl Header {
         line_of(self)
     }
 
+    /// A header of these words.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn of_words(
+        (journal, first): (String, Seq),
+        previous: Chain,
+        by: Option<String>,
+        ops: BTreeMap<String, u32>,
+    ) -> Header {
+        Header { format: FORMAT, journal, first, prev: previous.to_string(), by, ops }
+    }
+
+    /// The header that the line, without its newline, says, whatever its checksum is.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn unproven(line: &[u8]) -> Option<Header> {
+        let (covered, _) = record::split_suffix(line)?;
+        let header: Header = serde_json::from_slice(&[covered, b"}"].concat()).ok()?;
+        let is_sound = header.format == FORMAT && header.first > 0;
+        (is_sound && Chain::parse(header.prev.as_bytes()).is_some()).then_some(header)
+    }
+
     pub(crate) fn previous(&self) -> Chain {
         Chain::parse(self.prev.as_bytes()).expect("parsing a header checks it")
     }

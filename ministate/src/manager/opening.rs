@@ -136,7 +136,7 @@ impl Options {
         let taken_over = import::take_over::<S, M>(&storage, &names, begin, &*on_progress)?;
         let (imported, torn_off) = taken_over.unzip();
         let recovered = recovery::recover::<S, M>(&storage, &names, begin, &*on_progress)?;
-        let Recovered { state, found, created, snapshot, rejected, replayed, bytes_read } =
+        let Recovered { state, found, created, snapshot, rejected, replayed, voided, bytes_read } =
             recovered;
         let was_closed = found.was_closed();
         let after = found.seq();
@@ -154,6 +154,7 @@ impl Options {
             snapshot,
             rejected_snapshots: rejected,
             replayed,
+            voided,
             torn_tail: settled
                 .torn
                 .map(|(bytes, kept_in)| TornTail { after, bytes, kept_in })

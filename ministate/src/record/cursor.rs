@@ -1,6 +1,6 @@
 //! Reads the canonical bytes of a line, and tells bytes that ran out from bytes that are others.
 
-use super::{Contents, OP, Tagged};
+use super::{Contents, OP, Tagged, VOID};
 
 /// Why a line stopped being what it should be: its bytes ran out, or are others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,31 @@ impl<'a> Cursor<'a> {
         if br#""n":"#.starts_with(self.0) {
             return Err(Stop::End);
         }
-        Ok(Contents::One(self.tag()?))
+        match self.void()? {
+            Some(reason_bytes) => Ok(Contents::Void { reason_bytes, tagged: self.tag()? }),
+            None => Ok(Contents::One(self.tag()?)),
+        }
+    }
+
+    /// Reads `"void":"reason",` where it stands, and says how long the reason is, in its quotes.
+    #[inline]
+    pub(super) fn void(&mut self) -> Result<Option<usize>, Stop> {
+        if self.0.starts_with(&VOID[..2]) { self.reason().map(Some) } else { Ok(None) }
+    }
+
+    #[cold]
+    fn reason(&mut self) -> Result<usize, Stop> {
+        self.literal(VOID)?;
+        let bytes = string_bytes(self.0)?;
+        let (reason, rest) = self.0.split_at(bytes);
+        let text: String = serde_json::from_slice(reason).map_err(|_| Stop::Mismatch)?;
+        // There is one way to write it.
+        if serde_json::to_vec(&text).ok().as_deref() != Some(reason) {
+            return Err(Stop::Mismatch);
+        }
+        self.0 = rest;
+        self.literal(b",")?;
+        Ok(bytes)
     }
 
     /// Reads a time stamp, its closing quote and a comma. Its value is for people, its form is
@@ -144,6 +168,19 @@ impl<'a> Cursor<'a> {
         self.literal(br#","d":"#)?;
         Ok(bytes)
     }
+}
+
+/// How long the string is with which the bytes begin, in its quotes.
+fn string_bytes(bytes: &[u8]) -> Result<usize, Stop> {
+    let mut is_escaped = false;
+    for (place, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' if place > 0 && !is_escaped => return Ok(place + 1),
+            _ if place == 0 && *byte != b'"' => return Err(Stop::Mismatch),
+            _ => is_escaped = *byte == b'\\' && !is_escaped,
+        }
+    }
+    Err(Stop::End)
 }
 
 /// The number of so many digits that it may be too large.

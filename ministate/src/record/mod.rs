@@ -4,6 +4,8 @@ mod chain;
 mod cursor;
 mod familiar;
 mod members;
+#[cfg(feature = "inspect")]
+mod voided;
 
 use std::ops::Range;
 
@@ -11,7 +13,7 @@ use crate::schema::Tag;
 pub(crate) use chain::Chain;
 use cursor::{Cursor, Stop};
 pub(crate) use familiar::Familiar;
-pub(crate) use members::Member;
+pub(crate) use members::{Member, Mutation};
 
 /// A position in history: 0 is the empty history, every mutation adds one.
 pub(crate) type Seq = u64;
@@ -248,12 +250,14 @@ pub(crate) enum Contents {
     One(Option<Tagged>),
     /// So many mutations, all or nothing.
     Several(u64),
+    /// One mutation that is not to be applied, with the length of the reason in its quotes.
+    Void { reason_bytes: usize, tagged: Option<Tagged> },
 }
 
 impl Contents {
     pub(crate) fn mutations(self) -> u64 {
         match self {
-            Contents::One(_) => 1,
+            Contents::One(_) | Contents::Void { .. } => 1,
             Contents::Several(mutations) => mutations,
         }
     }
@@ -261,6 +265,9 @@ impl Contents {
 
 /// With what a tag begins; its name follows.
 const OP: &[u8; 6] = br#""op":""#;
+
+/// With what a mutation begins that is not to be applied; the reason follows, as a JSON string.
+const VOID: &[u8; 7] = br#""void":"#;
 
 /// A tag at a place that is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -288,6 +295,8 @@ pub(crate) struct Record<'a> {
     pub(crate) bytes: usize,
     tag: Option<(&'a str, u32)>,
     payload: &'a str,
+    /// Why it is not to be applied, as a JSON string; `None` where it is.
+    void: Option<&'a str>,
 }
 
 /// Reads the record after `previous`, checksum included, with which `text` begins. What follows it
@@ -308,11 +317,20 @@ pub(crate) fn parse_record<'a>(
         return None;
     }
     let payload = text.get(head.payload_start..end)?;
-    let tag = match head.contents {
-        Contents::One(Some(tagged)) => Some(tagged.tag(text, head.contents_start)?),
-        Contents::One(None) | Contents::Several(_) => None,
-    };
-    Some(Record { head, chain, tag, payload, bytes })
+    let (mut tag, mut void) = (None, None);
+    match head.contents {
+        Contents::One(Some(tagged)) => tag = Some(tagged.tag(text, head.contents_start)?),
+        Contents::One(None) | Contents::Several(_) => {}
+        Contents::Void { reason_bytes, tagged } => {
+            let start = head.contents_start + VOID.len();
+            let end = start + reason_bytes;
+            void = Some(text.get(start..end)?);
+            if let Some(tagged) = tagged {
+                tag = Some(tagged.tag(text, end + ",".len())?);
+            }
+        }
+    }
+    Some(Record { head, chain, tag, payload, void, bytes })
 }
 
 /// Whether the payload there holds a newline, of which a line has but one, at its end.
@@ -378,6 +396,10 @@ fn begins_head(rest: &mut Cursor<'_>, seq: Seq, place: u64) -> Result<u64, Stop>
         rest.literal(first)?;
     }
     rest.time()?;
+    // A record is void in files that appear whole, so none of it is torn.
+    if rest.0.starts_with(&VOID[..2]) {
+        return Err(Stop::Mismatch);
+    }
     rest.contents()?;
     rest.length()
 }
@@ -446,7 +468,8 @@ mod tests {
         let record = parse_record(text, Chain::START, &mut familiar).expect("it is a record");
         assert_eq!(record.bytes, line.len() - 1);
         let members: Vec<_> = record.members().collect();
-        assert_eq!(members, [Some((Some(("deposit", 1)), r#"{"cents":5}"#))]);
+        let deposit = (Some(("deposit", 1)), r#"{"cents":5}"#);
+        assert_eq!(members, [Some(Member::Applied(deposit))]);
     }
 
     #[test]

@@ -16,14 +16,14 @@ use crate::error::{MiniStateError, Position, Refusal, RejectedSnapshot, operatio
 use crate::journal::{Found, Names, Opened, Start, Through};
 use crate::json::Json;
 use crate::mutation::Mutator;
-use crate::record::{Chain, Record, Seq};
+use crate::record::{Chain, Member, Record, Seq};
 use crate::schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 use piece::replay_one;
 pub(crate) use piece::{apply, handler_panicked};
 pub use replay::decode_records;
-use replay::{Replay, replay_ahead, replay_here};
+use replay::{Ended, Replay, replay_ahead, replay_here};
 
 /// What opening a journal found and did, for operators.
 ///
@@ -61,6 +61,9 @@ pub struct Recovery {
     pub rejected_snapshots: Vec<RejectedSnapshot>,
     /// How many mutations behind the snapshot were replayed.
     pub replayed: u64,
+    /// The mutations behind the snapshot that were not replayed, since `ministate void` has marked
+    /// them as not to be applied. Their numbers stay theirs.
+    pub voided: Vec<u64>,
     /// What a crash left of mutations that were never acknowledged.
     pub torn_tail: Option<TornTail>,
     /// Bytes at the end of the journal of which no mark said that they had been synced. The segment
@@ -126,6 +129,7 @@ pub(crate) struct Recovered<S> {
     pub(crate) snapshot: Seq,
     pub(crate) rejected: Vec<RejectedSnapshot>,
     pub(crate) replayed: u64,
+    pub(crate) voided: Vec<Seq>,
     /// How many bytes of the journal were read for that.
     pub(crate) bytes_read: u64,
 }
@@ -185,8 +189,10 @@ where
     let (mut state, start, rejected) = newest_sound::<S, M>(storage, names, &opened, Seq::MAX)?;
     refuse_unknown::<S, M>(&opened, &start)?;
     let (snapshot, bytes_read) = (start.seq, opened.bytes_behind(&start));
-    let (found, replayed) = replay(opened, &start, Through::End, &mut state, on_progress)?;
-    Ok(Recovered { state, found, created: false, snapshot, rejected, replayed, bytes_read })
+    let Ended { found, replayed, voided } =
+        replay(opened, &start, Through::End, &mut state, on_progress)?;
+    let created = false;
+    Ok(Recovered { state, found, created, snapshot, rejected, replayed, voided, bytes_read })
 }
 
 /// Refuses what a newer program wrote, before any record is read.
@@ -230,8 +236,9 @@ fn begin<S: DeserializeOwned, M: Mutator<S>>(
         }
     };
     let found = opened.fresh(identity);
-    let rejected = Vec::new();
-    Ok(Recovered { state, found, created, snapshot: 0, rejected, replayed: 0, bytes_read: 0 })
+    let (rejected, voided) = (Vec::new(), Vec::new());
+    let (snapshot, replayed, bytes_read) = (0, 0, 0);
+    Ok(Recovered { state, found, created, snapshot, rejected, replayed, voided, bytes_read })
 }
 
 /// The state through `seq`, and the checksum of the record there. `opened` holds the records.
@@ -246,8 +253,9 @@ where
     M: Mutator<S> + Serialize + DeserializeOwned,
 {
     let (mut state, start, _) = newest_sound::<S, M>(storage, names, &opened, seq)?;
-    let (found, _) = replay_here::<S, M>(opened, &start, Through::Seq(seq), &mut state, &|_| {})?;
-    Ok((state, found.record()))
+    let through = Through::Seq(seq);
+    let ended = replay_here::<S, M>(opened, &start, through, &mut state, &|_| {})?;
+    Ok((state, ended.found.record()))
 }
 
 /// What a replay went through.
@@ -285,7 +293,10 @@ where
         let mut last = record.head.seq;
         for (seq, member) in (record.head.seq..).zip(record.members()) {
             let member = member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
-            replay_one::<S, M>(member, seq, at, &mut state)?;
+            match member {
+                Member::Applied(mutation) => replay_one::<S, M>(mutation, seq, at, &mut state)?,
+                Member::Void(..) => {}
+            }
             last = seq;
         }
         if looked_at(last) {
@@ -332,7 +343,7 @@ where
         Ok((mut state, start, _)) => {
             let replayed =
                 replay_here::<S, M>(opened, &start, Through::Seq(asked), &mut state, &|_| {});
-            match replayed?.0.seq() {
+            match replayed?.found.seq() {
                 // What was there of a batch has been undone since.
                 last if last < asked => {
                     Err(MiniStateError::OutOfReach { asked, first: start.seq, last })

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{MiniStateError, Position, operation_name};
 use crate::mutation::{Mutator, Reply};
-use crate::record::{Member, Seq};
+use crate::record::{Mutation, Seq};
 use crate::schema::DecodeError;
 
 /// How large a piece gets, but for its last mutation.
@@ -103,7 +103,7 @@ impl<M> Piece<M> {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, seq: Seq, at: &Position, (tag, payload): Member<'_>) {
+    pub(super) fn push(&mut self, seq: Seq, at: &Position, (tag, payload): Mutation<'_>) {
         let tag = tag.map(|(name, version)| {
             let start = self.text.len();
             self.text.push_str(name);
@@ -175,7 +175,7 @@ impl<M> Drop for Piece<M> {
 
 /// Decodes a mutation and applies it.
 pub(super) fn replay_one<S, M>(
-    (tag, payload): Member<'_>,
+    (tag, payload): Mutation<'_>,
     seq: Seq,
     at: &Position,
     state: &mut S,

@@ -23,7 +23,7 @@ use crate::error::{MiniStateError, Position};
 use crate::journal::{Found, Opened, Start, Through};
 use crate::mutation::Mutator;
 use crate::planted;
-use crate::record::{self, Chain, Familiar, Record};
+use crate::record::{self, Chain, Familiar, Member, Record, Seq};
 use crate::sync::mpsc::{Receiver, Sender, channel};
 use crate::sync::thread;
 
@@ -41,9 +41,25 @@ const AHEAD_MAX_BYTES: usize = 512 << 10;
 const AHEAD_FEW_BYTES: usize = 192 << 10;
 
 /// Applies the records behind the start to the state, through a mutation that may stand within a
-/// batch, and says how many there were.
+/// batch.
 pub(super) type Replay<S> =
-    fn(Opened, &Start, Through, &mut S, &dyn Fn(Progress)) -> Result<(Found, u64), MiniStateError>;
+    fn(Opened, &Start, Through, &mut S, &dyn Fn(Progress)) -> Result<Ended, MiniStateError>;
+
+/// Where a replay ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) found: Found,
+    /// How many mutations were applied.
+    pub(super) replayed: u64,
+    /// Those that are void, and were not.
+    pub(super) voided: Vec<Seq>,
+}
+
+/// What was read for it.
+struct Read {
+    found: Found,
+    voided: Vec<Seq>,
+}
 
 /// Replays on the thread of the caller.
 pub(super) fn replay_here<S, M>(
@@ -52,7 +68,7 @@ pub(super) fn replay_here<S, M>(
     through: Through,
     state: &mut S,
     on_progress: &dyn Fn(Progress),
-) -> Result<(Found, u64), MiniStateError>
+) -> Result<Ended, MiniStateError>
 where
     M: Mutator<S> + DeserializeOwned,
 {
@@ -75,7 +91,7 @@ pub(super) fn replay_ahead<S, M>(
     through: Through,
     state: &mut S,
     on_progress: &dyn Fn(Progress),
-) -> Result<(Found, u64), MiniStateError>
+) -> Result<Ended, MiniStateError>
 where
     M: Mutator<S> + DeserializeOwned + Send,
 {
@@ -186,10 +202,10 @@ impl<'a, S> Replayed<'a, S> {
         Ok(())
     }
 
-    fn end(self, found: Found) -> Result<(Found, u64), MiniStateError> {
+    fn end(self, Read { found, voided }: Read) -> Result<Ended, MiniStateError> {
         let Progress { bytes_total, replayed, .. } = self.progress;
         (self.on_progress)(Progress { bytes_read: bytes_total, ..self.progress });
-        Ok((found, replayed))
+        Ok(Ended { found, replayed, voided })
     }
 }
 
@@ -203,13 +219,13 @@ fn read<M>(
     start: &Start,
     through: Through,
     hand_over: &mut HandOver<'_, M>,
-) -> Result<Found, MiniStateError> {
+) -> Result<Read, MiniStateError> {
     let (file, piece, read) = (PathBuf::new(), Piece::default(), Bytes::default());
-    let mut cutter = Cutter { through, file, piece, read, hand_over };
+    let mut cutter = Cutter { through, file, piece, voided: Vec::new(), read, hand_over };
     let found = opened.read(start, through, &mut |record, at| cutter.add(record, at));
     // All has been read, whatever the answer.
     let _ = cutter.hand_over();
-    found
+    Ok(Read { found: found?, voided: cutter.voided })
 }
 
 /// Cuts the records into pieces.
@@ -218,6 +234,8 @@ struct Cutter<'a, 'b, M> {
     /// The segment that is read.
     file: PathBuf,
     piece: Piece<M>,
+    /// What is not to be applied.
+    voided: Vec<Seq>,
     read: Bytes,
     hand_over: &'a mut HandOver<'b, M>,
 }
@@ -251,7 +269,10 @@ impl<M> Cutter<'_, '_, M> {
                 break;
             }
             let member = member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))?;
-            self.piece.push(seq, at, member);
+            match member {
+                Member::Applied(mutation) => self.piece.push(seq, at, mutation),
+                Member::Void(..) => self.voided.push(seq),
+            }
         }
         self.read.in_segment = at.byte;
         let read = self.read.in_segments_before + at.byte;
@@ -288,7 +309,10 @@ where
     while !text.is_empty() {
         let record = record::parse_record(text, chain, &mut familiar)?;
         for member in record.members() {
-            let (tag, payload) = member?;
+            let (tag, payload) = match member? {
+                Member::Applied(mutation) => mutation,
+                Member::Void(..) => continue,
+            };
             match M::__decode(tag, payload) {
                 Ok(Some(mutation)) => each(mutation),
                 Ok(None) => {}

@@ -20,6 +20,7 @@ pub(super) struct Record {
     operation: Option<(String, u32)>,
     payload: String,
     is_batch: bool,
+    is_void: bool,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +30,7 @@ struct Fields<'a> {
     b: Option<u64>,
     at: String,
     n: Option<u64>,
+    void: Option<String>,
     op: Option<String>,
     v: Option<u32>,
     len: u64,
@@ -39,6 +41,7 @@ struct Fields<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Member<'a> {
+    void: Option<String>,
     op: Option<String>,
     v: Option<u32>,
     len: u64,
@@ -59,7 +62,7 @@ impl Record {
         let crc = ends_with_crc(line)?;
         let text = [covered(line), b"}"].concat();
         let fields: Fields<'_> = serde_json::from_slice(&text).ok()?;
-        let Fields { seq, b, at, n, op, v, len, d } = fields;
+        let Fields { seq, b, at, n, void, op, v, len, d } = fields;
         let mut written = format!(r#"{{"seq":{seq},"#);
         if let Some(b) = b {
             write!(written, r#""b":{b},"#).ok()?;
@@ -69,9 +72,10 @@ impl Record {
             write!(written, r#""n":{n},"#).ok()?;
         }
         let operation = operation(op, v)?;
-        write!(written, "{}}}", contents(operation.as_ref(), len, d)).ok()?;
+        let contents = contents(void.as_deref(), operation.as_ref(), len, d)?;
+        write!(written, "{contents}}}").ok()?;
         let sound = is_time(&at) && d.get().len() as u64 == len && n != Some(0);
-        let one = n.is_none() || operation.is_none();
+        let one = n.is_none() || (operation.is_none() && void.is_none());
         (sound && one && written.as_bytes() == text).then(|| Record {
             seq,
             b: b.unwrap_or(0),
@@ -80,28 +84,34 @@ impl Record {
             operation,
             payload: d.get().to_string(),
             is_batch: n.is_some(),
+            is_void: void.is_some(),
         })
     }
 
-    /// The mutations, unless the members of the batch are not written as they should be.
+    /// The mutations that are not void, unless the members of the batch are not written as they
+    /// should be.
     pub(super) fn mutations(&self) -> Option<Vec<Mutation>> {
         if !self.is_batch {
             let Record { seq, operation, payload, .. } = self;
             let (operation, payload) = (operation.clone(), payload.clone());
-            return Some(vec![Mutation { seq: *seq, operation, payload }]);
+            let mutation = Mutation { seq: *seq, operation, payload };
+            return Some(if self.is_void { Vec::new() } else { vec![mutation] });
         }
         let members: Vec<Member<'_>> = serde_json::from_str(&self.payload).ok()?;
         let (mut written, mut mutations) = (Vec::new(), Vec::new());
-        for (seq, Member { op, v, len, d }) in (self.seq..).zip(members) {
+        for (seq, Member { void, op, v, len, d }) in (self.seq..).zip(members) {
             let operation = operation(op, v)?;
             if d.get().len() as u64 != len {
                 return None;
             }
-            written.push(format!("{{{}}}", contents(operation.as_ref(), len, d)));
-            mutations.push(Mutation { seq, operation, payload: d.get().to_string() });
+            let contents = contents(void.as_deref(), operation.as_ref(), len, d)?;
+            written.push(format!("{{{contents}}}"));
+            if void.is_none() {
+                mutations.push(Mutation { seq, operation, payload: d.get().to_string() });
+            }
         }
         let sound = format!("[{}]", written.join(",")) == self.payload;
-        (sound && mutations.len() as u64 == self.count).then_some(mutations)
+        (sound && written.len() as u64 == self.count).then_some(mutations)
     }
 }
 
@@ -118,12 +128,21 @@ fn operation(op: Option<String>, v: Option<u32>) -> Option<Option<(String, u32)>
     }
 }
 
-fn contents(operation: Option<&(String, u32)>, len: u64, d: &RawValue) -> String {
+fn contents(
+    void: Option<&str>,
+    operation: Option<&(String, u32)>,
+    len: u64,
+    d: &RawValue,
+) -> Option<String> {
+    let void = match void {
+        Some(reason) => format!(r#""void":{},"#, serde_json::to_string(reason).ok()?),
+        None => String::new(),
+    };
     let operation = match operation {
         Some((op, v)) => format!(r#""op":"{op}","v":{v},"#),
         None => String::new(),
     };
-    format!(r#"{operation}"len":{len},"d":{}"#, d.get())
+    Some(format!(r#"{void}{operation}"len":{len},"d":{}"#, d.get()))
 }
 
 /// `2026-11-22T12:00:01.000Z`, in form.
