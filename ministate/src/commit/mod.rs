@@ -100,6 +100,11 @@ impl<S, M> Core<S, M> {
         self.seq.load(Ordering::Acquire)
     }
 
+    /// Why no more changes are taken.
+    pub(crate) fn refusal(&self) -> Option<MiniStateError> {
+        self.queue().refusal.clone()
+    }
+
     /// Lends the state.
     ///
     /// # Panics
@@ -291,8 +296,9 @@ where
         })
     }
 
-    /// Waits for those who were just answered to come back, where others wait already: each of them
-    /// would have to wait for the sync of the others before its own, and again the next time.
+    /// Waits for those who were just answered to come back. Where others wait already, each of them
+    /// would have to wait for the sync of the others before its own, and again the next time; where
+    /// nobody waits, the first of them would have to call the next leader.
     fn gather(&self, answered: usize, patience: Duration, until: Until<'_>) {
         match until {
             Until::Answered(ticket) if ticket.is_answered() => return,
@@ -302,13 +308,15 @@ where
         let waiting = {
             let mut queue = self.queue();
             match queue.changes() {
-                0 => return,
+                // Somebody wants something else, or there was no company.
+                None => return,
+                Some(0) if answered == 1 => return,
                 // They do not come back so soon, but for a look now and then.
                 _ if fruitless >= 4 && !fruitless.is_multiple_of(16) => {
                     self.fruitless.fetch_add(1, Ordering::Relaxed);
                     return;
                 }
-                waiting => {
+                Some(waiting) => {
                     queue.gather(waiting + answered);
                     waiting
                 }
@@ -318,7 +326,7 @@ where
         let came = {
             let mut queue = self.queue();
             queue.stop_gathering();
-            queue.changes().saturating_sub(waiting)
+            queue.changes().unwrap_or_default().saturating_sub(waiting)
         };
         if came * 2 >= answered {
             self.fruitless.store(0, Ordering::Relaxed);

@@ -152,11 +152,12 @@ impl<M> Queue<M> {
         }
     }
 
-    /// How many changes wait for the next sync, where nothing else waits.
-    pub(super) fn changes(&self) -> usize {
+    /// How many changes wait for the next sync; `None` where they need more than that.
+    pub(super) fn changes(&self) -> Option<usize> {
         match (self.batches.front(), self.batches.len()) {
-            (Some(Batch::Changes(changes)), 1) => changes.claimed.len(),
-            (Some(_) | None, _) => 0,
+            (None, _) => Some(0),
+            (Some(Batch::Changes(changes)), 1) => Some(changes.claimed.len()),
+            (Some(_), _) => None,
         }
     }
 
@@ -172,7 +173,8 @@ impl<M> Queue<M> {
     /// The leader that need not wait any longer.
     pub(super) fn gathered(&mut self) -> Option<Thread> {
         let changes = self.changes();
-        let done = self.gathering.take_if(|gathering| changes == 0 || changes >= gathering.changes);
+        let is_enough = |gathering: &mut Gathering| changes.is_none_or(|c| c >= gathering.changes);
+        let done = self.gathering.take_if(is_enough);
         done.map(|gathering| gathering.leader)
     }
 
