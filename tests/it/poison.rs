@@ -29,6 +29,8 @@ fn check_silence(disk: &Simulated, lists: &Lists) {
             other => panic!("{other:?}"),
         }
     }
+    let refused = lists.journal_status().writes_refused;
+    assert!(matches!(refused, Some(MiniStateError::Poisoned { seq: 1, .. })), "{refused:?}");
     assert_eq!(disk.calls(), calls, "a poisoned manager touched the disk");
     assert_eq!(entries(lists), [1]);
     assert_eq!(lists.sequence(), 1);
@@ -328,7 +330,9 @@ fn a_type_that_panics_when_it_is_dropped_leaves_nobody_without_an_answer() {
 #[test]
 fn a_closed_manager_refuses_writes_and_serves_reads() {
     let (disk, lists) = opened();
+    assert!(lists.journal_status().writes_refused.is_none());
     lists.blocking_close().unwrap();
+    assert!(matches!(lists.journal_status().writes_refused, Some(MiniStateError::Closed)));
     lists.blocking_close().unwrap();
     assert!(matches!(lists.blocking_apply(push(2)), Err(MiniStateError::Closed)));
     assert_eq!(entries(&lists), [1]);

@@ -83,12 +83,16 @@ pub struct Applied<T> {
     pub output: T,
 }
 
-/// How far a journal is ahead of its newest snapshot, from [`StateManager::journal_status`].
+/// Whether a manager writes, and how far its journal is ahead of the newest snapshot; from
+/// [`StateManager::journal_status`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JournalStatus {
     /// The last mutation.
     pub sequence: u64,
+    /// Why no more mutations are taken: [`Poisoned`](MiniStateError::Poisoned) with its cause, or
+    /// [`Closed`](MiniStateError::Closed). `None` as long as they are. Reads go on in any case.
+    pub writes_refused: Option<MiniStateError>,
     /// The last mutation in the newest snapshot that this manager made or began with.
     pub snapshot: u64,
     /// Why the last snapshot of [`Options::snapshot_every`], or the compaction behind it, failed;
@@ -145,11 +149,13 @@ impl<S, M> StateManager<S, M> {
         &self.state_dir
     }
 
-    /// How far the journal is ahead of the newest snapshot. Does not look at the disk.
+    /// Whether mutations are taken, and how far the journal is ahead of the newest snapshot: what a
+    /// health check asks for. Does not look at the disk, and does not wait for it.
     pub fn journal_status(&self) -> JournalStatus {
         let newest = self.upkeep.newest();
         let (snapshot, snapshot_failure) = (newest.seq, newest.failure.clone());
-        JournalStatus { sequence: self.sequence(), snapshot, snapshot_failure }
+        let writes_refused = self.core.refusal();
+        JournalStatus { sequence: self.sequence(), writes_refused, snapshot, snapshot_failure }
     }
 
     /// What opening the journal found and did.
