@@ -16,9 +16,14 @@ docs:
 test:
     cargo test
 
-# The README's main job, twice: the second run recovers what the first wrote.
+# The README's main job, twice: the second run recovers what the first wrote. The services go on until
+# they are stopped, so only their tests run them.
 examples:
     cargo run --example counter
+    cargo run --example bank
+    cargo run --example without_derive
+    cargo run --example coming_from_0_1
+    cargo run --example after_a_crash
     cargo run --example unit_test_your_app
     cargo run --example registry -- Cargo.lock
     cargo run --example registry -- Cargo.lock

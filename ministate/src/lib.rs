@@ -84,8 +84,8 @@
 //!
 //! System prevalence (Prevayler, acid-state): the state is in memory, its changes are logged as
 //! commands, handlers are deterministic. The journal is a write-ahead log with group commit. Its
-//! format is in [`_documentation::format`]; how types change over the years is in
-//! [`_documentation::guide`].
+//! format is in [`_documentation::format`]. The [guide](_documentation::guide) goes from the concepts to
+//! types that change over the years, with a chapter for each step.
 //!
 //! # Features
 //!

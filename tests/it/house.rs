@@ -101,6 +101,7 @@ fn every_file_says_first_what_it_is_for() {
         "ministate/src",
         "ministate-derive/src",
         "ministate-cli",
+        "examples",
         "tests/it",
         "tests/mutants",
         "tests/proof",
@@ -113,5 +114,46 @@ fn every_file_says_first_what_it_is_for() {
             assert!(text.starts_with("//! "), "{}", path.display());
             assert!(text.is_ascii(), "{} is not plain ASCII", path.display());
         }
+    }
+}
+
+fn text_of(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+#[test]
+fn all_examples_run_as_tests_and_stand_in_the_readme() {
+    let (manifest, readme) = (text_of("examples/Cargo.toml"), text_of("README.md"));
+    let examples = manifest.split("[[example]]\n").skip(1).map(|rest| {
+        let value = |key: &str| {
+            let line = rest.lines().take_while(|line| !line.is_empty());
+            line.filter_map(|line| line.strip_prefix(key)?.strip_prefix(" = ")).next().unwrap()
+        };
+        (value("name").trim_matches('"'), value("path").trim_matches('"'), value("test"))
+    });
+    let examples: Vec<_> = examples.collect();
+    assert!(examples.len() >= 10, "{examples:?}");
+    for (name, path, test) in examples {
+        assert_eq!(test, "true", "{name}");
+        let row = format!("\n| [`{name}`](examples/{path}) | ");
+        assert!(readme.contains(&row), "{name}");
+    }
+}
+
+#[test]
+fn the_chapters_of_the_guide_stand_at_its_beginning_and_in_the_readme() {
+    let (guide, readme) = (text_of("ministate/docs/guide.md"), text_of("README.md"));
+    let chapters = guide.lines().filter_map(|line| line.strip_prefix("## "));
+    let chapters: Vec<_> = chapters
+        .map(|title| {
+            let anchor = title.to_lowercase().replace(' ', "-").replace(',', "");
+            (title, anchor)
+        })
+        .collect();
+    let listed: String =
+        chapters.iter().map(|(title, anchor)| format!("- [{title}](#{anchor})\n")).collect();
+    assert!(guide.contains(&format!("\n\n{listed}\n")), "{listed}");
+    for (_, anchor) in chapters {
+        assert!(readme.contains(&format!("(ministate/docs/guide.md#{anchor})")), "{anchor}");
     }
 }
