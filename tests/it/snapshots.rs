@@ -357,6 +357,8 @@ fn a_long_recovery_says_how_far_it_is() {
         let padding = "x".repeat(RECORD_BYTES as usize);
         lists.blocking_apply(Push { entry, padding }).unwrap();
     }
+    // Cuts the fill, which is read as well.
+    lists.blocking_close().unwrap();
     drop(lists);
     let said = Arc::new(Mutex::new(Vec::new()));
     let listener = {
