@@ -86,7 +86,7 @@ pub(crate) enum Command {
 }
 
 const STATUS_JSON: &str = "\
-JSON: one object with journal, dir, lock ({held, pid}), first, last, last_time, mark, was_closed, \
+JSON: one object with journal, dir, lock ({held, pid}), last_opening ({replayed, microseconds}), first, last, last_time, mark, was_closed, \
 sound_to_open, refused, recovery ({snapshot, replayed, torn_bytes, rejected}), bytes, and files \
 ([{name, role, bytes}]).";
 const CAT_JSON: &str = "\

@@ -1,6 +1,4 @@
 //! `ministate status`: how is the journal, and what would recovery do?
-//!
-//! How long the last recovery took is written nowhere, so how long reading takes now is told.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -17,7 +15,8 @@ use crate::arguments::Journal;
 use crate::failure::Failure;
 use crate::output::{Count, Form, Output, Size, Tone};
 use crate::reading::{
-    Content, Damage, Files, Holder, Line, holder, mutations, opening_of, segments, walked_segment,
+    Content, Damage, Files, Holder, LastOpening, Line, holder, last_opening, mutations, opening_of,
+    segments, walked_segment,
 };
 
 #[derive(Serialize)]
@@ -25,6 +24,8 @@ struct Status<'a> {
     journal: &'a str,
     dir: &'a Path,
     lock: Lock,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_opening: Option<LastOpening>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +175,7 @@ fn status<'a>(
         journal: &files.name,
         dir: files.dir(),
         lock,
+        last_opening: last_opening(&files.layout.lock()),
         first: opened.map(|opening| opening.first),
         last: opened.map(|opening| opening.last),
         last_time: newest.time.clone(),
@@ -212,6 +214,10 @@ fn for_people(
         Holder::Unknown => "cannot be told".to_string(),
     };
     output.line(format_args!("  lock       {held}"))?;
+    if let Some(LastOpening { replayed, microseconds }) = last_opening(&files.layout.lock()) {
+        let (replayed, took) = (Count(replayed, "mutation"), microseconds as f64 / 1e3);
+        output.line(format_args!("  last time  replayed {replayed} in {took:.1} ms"))?;
+    }
     match opening {
         Ok(opening) => recovery_for_people(files, lock, opening, took, newest, output)?,
         Err(error) => {

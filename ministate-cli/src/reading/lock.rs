@@ -4,7 +4,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Who holds the lock of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,7 +46,20 @@ pub(crate) fn holder(path: &Path) -> Holder {
 /// The process that left its number in the lock file.
 fn left_in(path: &Path) -> Option<u32> {
     let text = fs::read_to_string(path).ok()?;
-    text.trim_end().strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
+    text.lines().next()?.strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
+}
+
+/// What the last opening left of itself in the lock file.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct LastOpening {
+    pub(crate) replayed: u64,
+    pub(crate) microseconds: u64,
+}
+
+/// `None` where the lock was taken since, by who did not open the journal.
+pub(crate) fn last_opening(path: &Path) -> Option<LastOpening> {
+    let text = fs::read_to_string(path).ok()?;
+    serde_json::from_str(text.lines().nth(1)?).ok()
 }
 
 /// The process that the system lists as the holder; 0 where it is one that cannot be seen from here.

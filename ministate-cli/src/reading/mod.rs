@@ -22,6 +22,6 @@ pub(crate) use directory::{File, Files};
 pub(crate) use inspection::{Inspection, inspected, inspected_sound, opening_of};
 pub(crate) use journal::{Segment, segments, walked};
 pub(crate) use line::{Content, Line};
-pub(crate) use lock::{Holder, holder};
+pub(crate) use lock::{Holder, LastOpening, holder, last_opening};
 pub(crate) use mutation::{Mutation, Proof, mutations};
 pub(crate) use segment::{Bookmark, walked_segment, walked_segment_from};

@@ -131,6 +131,23 @@ fn status_tells_what_recovery_would_do() {
 }
 
 #[test]
+fn status_tells_how_long_the_last_opening_took() {
+    let dir = varied();
+    let bank = open(dir.path(), 1_000);
+    let took = bank.recovery().duration.as_micros() as u64;
+    let status = ask("status --json", dir.path()).summary();
+    let last = &status["last_opening"];
+    assert_eq!((&last["replayed"], &last["microseconds"]), (&17.into(), &took.into()));
+    assert_eq!(status["lock"]["pid"], std::process::id());
+    drop(bank);
+    let text = ask("status", dir.path()).out;
+    assert!(text.contains("last time  replayed 17 mutations in "), "{text}");
+    // Who takes the lock and opens nothing leaves nothing.
+    fs::write(dir.path().join("bank.wal.lock"), "{\"pid\":1}\n").unwrap();
+    assert!(!ask("status", dir.path()).out.contains("last time"));
+}
+
+#[test]
 fn words_that_cannot_be_understood_end_with_2() {
     let dir = closed(1, u64::MAX);
     for words in ["cat --since yesterday", "cat --from 3 --to 2", "diff", "cat --from x"] {

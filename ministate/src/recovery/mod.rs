@@ -1,5 +1,6 @@
 //! From a snapshot and a journal to a state: every record is applied, in order, once.
 
+mod note;
 mod piece;
 mod replay;
 
@@ -20,6 +21,7 @@ use crate::record::{Chain, Member, Record, Seq};
 use crate::schema;
 use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
+pub(crate) use note::leave_note;
 use piece::replay_one;
 pub(crate) use piece::{apply, handler_panicked};
 pub use replay::decode_records;

@@ -133,7 +133,7 @@ fn parent(dir: &Path) -> &Path {
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.take(64).read_to_string(&mut text).ok()?;
-    text.trim_end().strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
+    text.lines().next()?.strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
 }
 
 /// Lets go when it is dropped. Closing the file would not do: a process that this one is starting
