@@ -19,3 +19,4 @@ mod guide;
 mod repairing;
 mod resealing;
 mod voiding;
+mod large;
