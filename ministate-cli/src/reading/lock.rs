@@ -56,7 +56,7 @@ pub(crate) struct LastOpening {
     pub(crate) microseconds: u64,
 }
 
-/// `None` where the lock was taken since, by who did not open the journal.
+/// `None` where it left nothing.
 pub(crate) fn last_opening(path: &Path) -> Option<LastOpening> {
     let text = fs::read_to_string(path).ok()?;
     serde_json::from_str(text.lines().nth(1)?).ok()

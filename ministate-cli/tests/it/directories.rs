@@ -6,7 +6,7 @@ use std::path::Path;
 use ministate::Options;
 
 use crate::command::{Answer, answer, ask, ministate};
-use crate::journals::{Bank, BankOp, active, closed, deposit, open, varied};
+use crate::journals::{Bank, BankOp, active, closed, deposit, open, try_open, varied};
 
 const COMMANDS: [&str; 8] =
     ["status", "cat", "tail", "verify", "schema", "diff --from 0", "stats", "snapshots"];
@@ -142,7 +142,13 @@ fn status_tells_how_long_the_last_opening_took() {
     drop(bank);
     let text = ask("status", dir.path()).out;
     assert!(text.contains("last time  replayed 17 mutations in "), "{text}");
-    // Who takes the lock and opens nothing leaves nothing.
+    // An opening that is refused leaves what the last one said.
+    let head = dir.path().join("bank.wal.head.json");
+    let kept = fs::read(&head).unwrap();
+    fs::write(&head, "{}\n").unwrap();
+    assert!(try_open(dir.path(), 1_000).is_err());
+    fs::write(&head, kept).unwrap();
+    assert_eq!(ask("status --json", dir.path()).summary()["last_opening"], *last);
     fs::write(dir.path().join("bank.wal.lock"), "{\"pid\":1}\n").unwrap();
     assert!(!ask("status", dir.path()).out.contains("last time"));
 }

@@ -163,7 +163,7 @@ impl Options {
             imported,
             duration: started.elapsed(),
         };
-        recovery::leave_note(&*storage, &names.lock(), &recovery);
+        recovery::leave_note(&*storage, &names.lock(), &recovery)?;
         let one_at_a_time = Mutex::new(());
         let upkeep = Arc::new(Upkeep {
             storage,

@@ -4,10 +4,13 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::{Access, Duplicate, Lock, Storage, StorageFile};
+
+/// So much of a lock file is looked at.
+const LOCK_BYTES: u64 = 1024;
 
 /// The file system of the machine, through `std::fs`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,8 +109,15 @@ impl Storage for Disk {
         let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {
+                let mut text = Vec::new();
+                Read::by_ref(&mut file).take(LOCK_BYTES).read_to_end(&mut text)?;
+                // What the last opening said behind the process stays until one has more to say.
+                let behind = memchr::memchr(b'\n', &text).map_or(&[][..], |end| &text[end + 1..]);
+                let held =
+                    [format!("{{\"pid\":{}}}\n", std::process::id()).as_bytes(), behind].concat();
                 file.set_len(0)?;
-                writeln!(file, "{{\"pid\":{}}}", std::process::id())?;
+                file.rewind()?;
+                file.write_all(&held)?;
                 Ok(Lock::Held(Box::new(Held(file))))
             }
             Err(TryLockError::WouldBlock) => Ok(Lock::Busy { holder: holder(&mut file) }),
@@ -132,7 +142,7 @@ fn parent(dir: &Path) -> &Path {
 
 fn holder(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
-    lock.take(64).read_to_string(&mut text).ok()?;
+    lock.take(LOCK_BYTES).read_to_string(&mut text).ok()?;
     text.lines().next()?.strip_prefix("{\"pid\":")?.strip_suffix('}')?.parse().ok()
 }
 
