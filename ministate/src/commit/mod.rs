@@ -5,8 +5,9 @@
 //! its mutations in order, answers its callers, and goes on until the queue is empty. The queue's
 //! lock is held to push or to take, the state's lock to apply; nobody holds either while the disk
 //! works. Before a leader goes on with those who came meanwhile it waits a moment for those whom it
-//! has just answered: else the two groups would take turns, and everybody wait for two syncs. A caller who goes away takes its request out of the queue, or, if a leader has it
-//! already, leaves it to be completed.
+//! has just answered: else the two groups would take turns, and everybody wait for two syncs. A
+//! caller who goes away takes its request out of the queue, or, if a leader has it already, leaves
+//! it to be completed.
 //!
 //! What must stay true: of the requests in the queue each has a leader that runs or was called, or
 //! a caller that is about to be polled and leads then. So nobody waits for a caller who is not
@@ -296,9 +297,9 @@ where
         })
     }
 
-    /// Waits for those who were just answered to come back. Where others wait already, each of them
-    /// would have to wait for the sync of the others before its own, and again the next time; where
-    /// nobody waits, the first of them would have to call the next leader.
+    /// Waits for those who were just answered to come back, where others wait already: each of them
+    /// would have to wait for the sync of the others before its own, and again the next time. Where
+    /// nobody waits it ends, since no task outlives the calls that need it.
     fn gather(&self, answered: usize, patience: Duration, until: Until<'_>) {
         match until {
             Until::Answered(ticket) if ticket.is_answered() => return,
@@ -308,9 +309,7 @@ where
         let waiting = {
             let mut queue = self.queue();
             match queue.changes() {
-                // Somebody wants something else, or there was no company.
-                None => return,
-                Some(0) if answered == 1 => return,
+                None | Some(0) => return,
                 // They do not come back so soon, but for a look now and then.
                 _ if fruitless >= 4 && !fruitless.is_multiple_of(16) => {
                     self.fruitless.fetch_add(1, Ordering::Relaxed);
