@@ -86,14 +86,15 @@ pub(crate) enum Command {
 }
 
 const STATUS_JSON: &str = "\
-JSON: one object with journal, dir, lock ({held, pid}), last_opening ({replayed, microseconds}), first, last, last_time, mark, was_closed, \
-sound_to_open, refused, recovery ({snapshot, replayed, torn_bytes, rejected}), bytes, and files \
-([{name, role, bytes}]).";
+JSON: one object with journal, dir, lock ({held, pid}), last_opening ({replayed, microseconds}), \
+first, last, last_time, mark, was_closed, sound_to_open, refused, recovery ({snapshot, replayed, \
+torn_bytes, rejected}), bytes, and files ([{name, role, bytes}]).";
 const CAT_JSON: &str = "\
 One object a line, with or without --json: seq, at, op, v, d. op and v are absent for a mutator \
-written by hand. One that is not to be applied has `void`, which says why. Mutations that were applied together have `together`: the first of them, and how \
-many they are. One that cannot be checked, since the line before it is damaged, has `adrift`. \
-Damage is named on standard error, and makes the exit code 1.";
+written by hand. One that is not to be applied has `void`, which says why. Mutations that were \
+applied together have `together`: the first of them, and how many they are. One that cannot be \
+checked, since the line before it is damaged, has `adrift`. Damage is named on standard error, and \
+makes the exit code 1.";
 const VERIFY_JSON: &str = "\
 JSON: one object for each damage (what, file, line, byte, bytes, seq, next), then one with sound, \
 opens, refused, damages, lost, adrift, unreached, records, first, last, voided and torn. `opens` tells whether a \
