@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) fn inspected(
     storage: &Arc<dyn Storage>,
     files: &Files,
-    on_progress: &dyn Fn(u64, u64),
+    on_progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Inspection, Failure> {
     let refused = match opened_strictly(storage, &files.layout, Reach::Everything, on_progress) {
         Ok(opening) => {

@@ -1,9 +1,10 @@
 //! Would a manager open these files, and what would it find? Without the types of its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Layout;
 use crate::error::{MiniStateError, Position, RejectedSnapshot};
@@ -71,7 +72,7 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 /// Reads a journal as opening it does, up to the types of the application, and changes nothing.
 /// Beside a writer, what looks like damage is read again before it is believed.
 ///
-/// `on_progress` is told how many bytes were read, and of how many.
+/// `on_progress` is told how many bytes were read, and of how many, by any of the threads that read.
 ///
 /// # Errors
 ///
@@ -80,7 +81,7 @@ pub fn opened_strictly(
     storage: &Arc<dyn Storage>,
     layout: &Layout,
     reach: Reach,
-    on_progress: &dyn Fn(u64, u64),
+    on_progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Opening, MiniStateError> {
     believed(|| {
         refuse_what_is_not_ours(&**storage, &layout.0)?;
@@ -92,7 +93,7 @@ fn read(
     storage: &Arc<dyn Storage>,
     layout: &Layout,
     reach: Reach,
-    on_progress: &dyn Fn(u64, u64),
+    on_progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Opening, MiniStateError> {
     let names = &layout.0;
     let opened = Opened::live(storage, names)?;
@@ -119,46 +120,36 @@ fn read(
         }
     };
     let first = opened.first();
-    // The checksums of the records that snapshots name.
-    let mut named: BTreeMap<Seq, Option<Chain>> =
-        snapshots.iter().map(|(seq, _, _)| (*seq, None)).collect();
-    named.insert(beginning.seq, Some(beginning.record));
-    let mut progress = Passed::new(opened.bytes_behind(&beginning));
-    let (mut records, mut replayed, mut next_named) = (0, 0, 0);
-    let mut voided = Vec::new();
-    let mut visit = |record: &Record<'_>, at: &Position| {
-        records += 1;
-        let seq = record.head.seq;
-        let last = seq + (record.head.contents.mutations() - 1);
-        match record.head.contents {
-            Contents::One(_) => {}
-            Contents::Void { .. } => voided.push(seq),
-            Contents::Several(_) => {
-                for (seq, member) in (seq..).zip(record.members()) {
-                    match member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))? {
-                        Member::Applied(_) => {}
-                        Member::Void(..) => voided.push(seq),
-                    }
-                }
-            }
-        }
-        replayed += last.saturating_sub(start.seq).min(last + 1 - seq);
-        if last >= next_named {
-            if let Some(named) = named.get_mut(&last) {
-                *named = Some(record.chain);
-            }
-            next_named = named.range(last + 1..).next().map_or(Seq::MAX, |(seq, _)| *seq);
-        }
-        progress.pass(at, on_progress);
-        Ok(ControlFlow::Continue(()))
-    };
     let bytes = opened.bytes_behind(&beginning);
-    let found = opened.read(&beginning, Through::End, &mut visit)?;
+    let named: BTreeSet<Seq> = snapshots.iter().map(|(seq, _, _)| *seq).collect();
+    let passed = Passed { total: bytes, bytes: AtomicU64::new(0), on_progress };
+    let visit = |part: &mut Part, record: &Record<'_>, at: &Position| {
+        part.count(record, at, &named)?;
+        passed.add(part, at);
+        Ok(())
+    };
+    let (parts, found) = match reach {
+        Reach::Everything => opened.read_apart(&visit)?,
+        Reach::Recovery => {
+            let mut part = Part::default();
+            let found = opened.read(&beginning, Through::End, &mut |record, at| {
+                visit(&mut part, record, at).map(ControlFlow::Continue)
+            })?;
+            (vec![part], found)
+        }
+    };
     let (last, was_closed) = (found.seq(), found.was_closed());
+    let records = parts.iter().map(|part| part.records).sum();
+    let voided: Vec<Seq> = parts.iter().flat_map(|part| part.voided.iter().copied()).collect();
+    // The checksums of the records that snapshots name.
+    let named: BTreeMap<Seq, Chain> = [(beginning.seq, beginning.record)]
+        .into_iter()
+        .chain(parts.iter().flat_map(|part| part.named.iter().copied()))
+        .collect();
     let checked = |start: &Start| {
         let (seq, path) = (start.seq, start.path.clone());
-        match named.get(&seq).copied().flatten() {
-            Some(record) => journal::check_start(start, record),
+        match named.get(&seq) {
+            Some(record) => journal::check_start(start, *record),
             None if seq > last => Err(MiniStateError::LostTail { path, found: last, synced: seq }),
             // Compaction put away the record.
             None => Ok(()),
@@ -175,7 +166,7 @@ fn read(
         })
         .collect();
     let are_not = voided.iter().filter(|seq| **seq > start.seq).count() as u64;
-    let replayed = replayed - are_not;
+    let replayed = last - start.seq - are_not;
     Ok(Opening {
         journal: found.identity().to_string(),
         snapshot: start.seq,
@@ -192,30 +183,63 @@ fn read(
     })
 }
 
-/// How many bytes of all segments were read.
-struct Passed {
-    total: u64,
-    /// Of the segments before.
-    before: u64,
-    /// Of the segment at hand.
-    byte: u64,
+/// What was counted in a segment, or in those that were read as one.
+#[derive(Debug, Default)]
+struct Part {
+    records: u64,
+    voided: Vec<Seq>,
+    /// The records that snapshots name.
+    named: Vec<(Seq, Chain)>,
+    /// Up to which byte of the segment who looks was told.
     told: u64,
 }
 
-impl Passed {
-    fn new(total: u64) -> Passed {
-        Passed { total, before: 0, byte: 0, told: 0 }
-    }
-
+impl Part {
     #[inline]
-    fn pass(&mut self, at: &Position, on_progress: &dyn Fn(u64, u64)) {
-        if at.byte < self.byte {
-            self.before += self.byte;
+    fn count(
+        &mut self,
+        record: &Record<'_>,
+        at: &Position,
+        named: &BTreeSet<Seq>,
+    ) -> Result<(), MiniStateError> {
+        self.records += 1;
+        let seq = record.head.seq;
+        match record.head.contents {
+            Contents::One(_) => {}
+            Contents::Void { .. } => self.voided.push(seq),
+            Contents::Several(_) => {
+                for (seq, member) in (seq..).zip(record.members()) {
+                    match member.ok_or_else(|| MiniStateError::malformed(at.clone(), seq))? {
+                        Member::Applied(_) => {}
+                        Member::Void(..) => self.voided.push(seq),
+                    }
+                }
+            }
         }
-        self.byte = at.byte;
-        if self.before + self.byte >= self.told + PROGRESS_BYTES {
-            self.told = self.before + self.byte;
-            on_progress(self.told, self.total);
+        let last = seq + (record.head.contents.mutations() - 1);
+        if named.contains(&last) {
+            self.named.push((last, record.chain));
+        }
+        Ok(())
+    }
+}
+
+/// How many bytes of all segments were read.
+struct Passed<'a> {
+    total: u64,
+    bytes: AtomicU64,
+    on_progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+impl Passed<'_> {
+    #[inline]
+    fn add(&self, part: &mut Part, at: &Position) {
+        // Behind the end of a segment, the next one begins.
+        let more = at.byte.checked_sub(part.told).unwrap_or(at.byte);
+        if more >= PROGRESS_BYTES {
+            part.told = at.byte;
+            let bytes = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
+            (self.on_progress)(bytes, self.total);
         }
     }
 }

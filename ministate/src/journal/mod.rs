@@ -1,6 +1,8 @@
 //! The journal: segments of lines on a disk. It knows bytes and sequence numbers, never a state.
 
 #[cfg(feature = "inspect")]
+mod apart;
+#[cfg(feature = "inspect")]
 mod carried;
 mod continuity;
 #[cfg(feature = "inspect")]
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 use continuity::Continuity;
 use header::Header;
-use reader::{Segment, SegmentEnd, Visit};
+use reader::{Segment, SegmentEnd, Visit, start_of};
 
 use crate::error::{MiniStateError, Position};
 use crate::planted::{Bug, planted};
@@ -518,10 +520,6 @@ fn goes_on(storage: &dyn Storage, names: &Names, is_right: impl Fn(Role, Seq) ->
         }
         roles.iter().any(is_there)
     })
-}
-
-fn start_of(Segment { path, header, .. }: &Segment) -> Start {
-    Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
 }
 
 pub(crate) fn check_start(start: &Start, record: Chain) -> Result<(), MiniStateError> {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::Start;
 use super::continuity::Continuity;
 use super::header::{self, Header, SIGNATURE};
 use super::lines::{Lines, Place};
@@ -94,7 +95,7 @@ impl Segment {
         successor: Option<Seq>,
         visit: &mut Visit<'_>,
     ) -> Result<SegmentEnd, MiniStateError> {
-        self.check_place(after)?;
+        check_place(&start_of(&self), after)?;
         *after = Continuity { batch: None, chain: self.chain, ..*after };
         let mut end = SegmentEnd {
             data_bytes: 0,
@@ -118,17 +119,6 @@ impl Segment {
         end.data_bytes = self.lines.position.byte;
         end.torn = self.judge_tail(&end, after, successor)?;
         Ok(end)
-    }
-
-    fn check_place(&self, after: &Continuity) -> Result<(), MiniStateError> {
-        if self.header.first == after.seq + 1 && self.header.previous() == after.record {
-            return Ok(());
-        }
-        Err(MiniStateError::Corrupt {
-            at: Position { file: self.path.clone(), line: 1, byte: 0 },
-            seq: after.seq + 1,
-            what: "the segment does not continue the one before it",
-        })
     }
 
     fn judge_tail(
@@ -159,6 +149,23 @@ impl Segment {
             Verdict::Damaged(what) => Err(MiniStateError::Corrupt { at, seq: after.seq + 1, what }),
         }
     }
+}
+
+/// The point of the history that the segment says it begins behind.
+pub(super) fn start_of(Segment { path, header, .. }: &Segment) -> Start {
+    Start { seq: header.first - 1, record: header.previous(), path: path.clone() }
+}
+
+/// Refuses a segment that begins elsewhere than behind `after`.
+pub(super) fn check_place(start: &Start, after: &Continuity) -> Result<(), MiniStateError> {
+    if start.seq == after.seq && start.record == after.record {
+        return Ok(());
+    }
+    Err(MiniStateError::Corrupt {
+        at: Position { file: start.path.clone(), line: 1, byte: 0 },
+        seq: after.seq + 1,
+        what: "the segment does not continue the one before it",
+    })
 }
 
 /// Reads lines up to the end of the segment, or to one that is not there as a whole or not sound.
