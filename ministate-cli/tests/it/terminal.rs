@@ -70,14 +70,16 @@ fn colours_are_for_terminals_where_nobody_objects() {
 
 #[test]
 fn a_bar_is_shown_on_a_terminal_while_much_is_read() {
-    let dir = closed(0, u64::MAX);
-    let bank = open(dir.path(), u64::MAX);
-    let memo = "x".repeat(1 << 20);
-    for cents in 0..40 {
-        bank.blocking_apply(BankOp::Deposit { cents, memo: memo.clone() }).unwrap();
-    }
-    bank.blocking_close().unwrap();
-    let small = closed(3, u64::MAX);
+    let of_mebibytes = |mebibytes| {
+        let dir = closed(0, u64::MAX);
+        let bank = open(dir.path(), u64::MAX);
+        for cents in 0..mebibytes {
+            bank.blocking_apply(BankOp::Deposit { cents, memo: "x".repeat(1 << 20) }).unwrap();
+        }
+        bank.blocking_close().unwrap();
+        dir
+    };
+    let (dir, small) = (of_mebibytes(40), of_mebibytes(9));
     let Some(shown) = on_a_terminal("verify", dir.path(), &[]) else { return };
     assert!(shown.contains(" left"), "{shown}");
     assert!(!on_a_terminal("verify", small.path(), &[]).unwrap().contains(" left"));
