@@ -68,8 +68,11 @@ fn report(recovery: &Recovery) -> Vec<String> {
     }
     for rejected in &recovery.rejected_snapshots {
         // Nothing was lost, and something damaged a file: look at the disk before the next one is.
-        let why = rejected.why.as_ref().map_or("it is too old".into(), ToString::to_string);
-        lines.push(format!("warning: {} was not used: {why}", name(&rejected.path)));
+        lines.push(format!("warning: {rejected:#}"));
+    }
+    for seq in &recovery.voided {
+        // Somebody decided so with `ministate void`; the record still says why.
+        lines.push(format!("mutation {seq} is void, and was not applied"));
     }
     lines
 }
@@ -266,10 +269,9 @@ mod tests {
         let book = open(dir.path()).unwrap();
         assert_eq!(texts(&book).len(), 3);
         let said = report(book.recovery());
-        assert!(
-            said[0]
-                .starts_with("warning: notes.wal.snapshot.00000000000000000003.json was not used")
-        );
+        let file = dir.path().join("notes.wal.snapshot.00000000000000000003.json");
+        let warning = format!("warning: {} was not used, ", file.display());
+        assert!(said[0].starts_with(&warning), "{said:?}");
     }
 
     #[test]

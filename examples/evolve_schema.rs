@@ -426,12 +426,7 @@ where
 
 /// The error and its causes, with file names in place of paths.
 fn told(error: &MiniStateError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = format!("{error:#}");
     let words = text.split(' ').map(|word| match word.rsplit_once('/') {
         Some((_, file)) if file.contains("bank.wal") => file,
         Some(_) => "the directory",

@@ -304,15 +304,7 @@ impl fmt::Display for Error {
                  make them agree",
                 path.display()
             ),
-            Error::Journal(error) => {
-                write!(f, "{error}")?;
-                let mut cause = std::error::Error::source(error);
-                while let Some(error) = cause {
-                    write!(f, " ({error})")?;
-                    cause = error.source();
-                }
-                Ok(())
-            }
+            Error::Journal(error) => write!(f, "{error:#}"),
         }
     }
 }

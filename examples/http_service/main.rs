@@ -102,10 +102,10 @@ async fn pay(
         Ok(Paid::Otherwise(known)) => (StatusCode::CONFLICT, Json(known)).into_response(),
         Ok(Paid::TooMuch) => StatusCode::UNPROCESSABLE_ENTITY.into_response(),
         Err(error @ MiniStateError::Refused { .. }) => {
-            (StatusCode::BAD_REQUEST, told(&error)).into_response()
+            (StatusCode::BAD_REQUEST, format!("{error:#}")).into_response()
         }
         // Made or not: the error says it, and asking again with the same id is right in both cases.
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, told(&error)).into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}")).into_response(),
     }
 }
 
@@ -133,22 +133,14 @@ async fn healthz(State(ledger): State<Ledgers>) -> (StatusCode, Json<Health>) {
     let status = ledger.journal_status();
     let health = Health {
         sequence: status.sequence,
-        failure: status.writes_refused.map(|error| told(&error)),
-        snapshot_failure: status.snapshot_failure.map(|error| told(&error)),
+        failure: status.writes_refused.map(|error| format!("{error:#}")),
+        snapshot_failure: status.snapshot_failure.map(|error| format!("{error:#}")),
     };
     let code = match health.failure {
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
         None => StatusCode::OK,
     };
     (code, Json(health))
-}
-
-/// An error and what it comes from, such as the words of the system.
-fn told(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", told(cause)),
-        None => error.to_string(),
-    }
 }
 
 const JOURNAL: &str = "payments.wal.jsonl";

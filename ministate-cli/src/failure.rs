@@ -1,6 +1,5 @@
 //! What keeps the command from its answer, and what to do about it?
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -186,15 +185,7 @@ impl fmt::Display for Failure {
                  over, or see `ministate import --help`",
                 path.display()
             ),
-            Failure::Library(error) => {
-                write!(f, "{error}")?;
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    write!(f, " ({cause})")?;
-                    source = cause.source();
-                }
-                Ok(())
-            }
+            Failure::Library(error) => write!(f, "{error:#}"),
             Failure::ClosedPipe => f.write_str("nobody reads the answer"),
             Failure::Unwritten { source } => {
                 write!(f, "the answer could not be written: {source}; make room for it")

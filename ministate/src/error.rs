@@ -20,8 +20,31 @@ use crate::schema::DecodeError;
 ///
 /// A poisoned manager still serves reads, from the last state that is durable.
 ///
-/// The text is one line that ends with the remedy. Errors are cheap to clone: one failed write can
-/// be the answer to a thousand callers.
+/// The text is one line that ends with the remedy. With `{:#}` the causes follow, such as what the
+/// system said: that is the line for a log.
+///
+/// ```
+/// use ministate::{Mutator, Options};
+/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
+/// # struct Counter(u64);
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Inc(u64);
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, counter: &mut Counter) {
+/// #         counter.0 += self.0;
+/// #     }
+/// # }
+/// # let home = tempfile::tempdir()?;
+/// # let file = home.path().join("file");
+/// # std::fs::write(&file, "")?;
+/// let error = Options::new().blocking_open::<Counter, Inc>(&file, "c.wal.jsonl").unwrap_err();
+/// assert!(error.to_string().ends_with("failed; name a directory, not a file"));
+/// let cause = std::error::Error::source(&error).unwrap().to_string();
+/// assert_eq!(format!("{error:#}"), format!("{error}: {cause}"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Errors are cheap to clone: one failed write can be the answer to a thousand callers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum MiniStateError {
@@ -224,7 +247,8 @@ pub enum Refusal {
     },
 }
 
-/// A snapshot that recovery did not use.
+/// A snapshot that recovery did not use. Its text is one line for an operator, which ends with the
+/// remedy; with `{:#}` the causes follow.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RejectedSnapshot {
@@ -291,6 +315,21 @@ impl fmt::Display for Position {
 
 impl fmt::Display for MiniStateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f)?;
+        if f.alternate() {
+            let mut cause = self.source();
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MiniStateError {
+    /// What, where, and the remedy; not the causes.
+    fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |operation: &Option<String>| match operation {
             Some(operation) => format!(" of operation `{operation}`"),
             None => String::new(),
@@ -335,12 +374,16 @@ impl fmt::Display for MiniStateError {
                 if *seq > 0 {
                     write!(f, ", where mutation {seq} should begin")?;
                 }
-                f.write_str("; restore the file from a backup, nothing was changed")
+                f.write_str(
+                    "; restore the file from a backup, or keep what `ministate repair` can, nothing \
+                     was changed",
+                )
             }
             Self::Missing { path, seq } => write!(
                 f,
                 "{} is missing, and with it mutation {seq} and those after it; \
-                 restore the file from a backup, nothing was changed",
+                 restore the file from a backup, or keep what `ministate repair` can, nothing was \
+                 changed",
                 path.display()
             ),
             Self::NoJournal { path } => write!(
@@ -373,6 +416,7 @@ impl fmt::Display for MiniStateError {
                 write!(f, "no snapshot in {} can be read before mutation {first}", dir.display())?;
                 for RejectedSnapshot { path, why } in rejected {
                     match why {
+                        Some(why) if f.alternate() => write!(f, " ({why:#})")?,
                         Some(why) => write!(f, " ({why})")?,
                         None => write!(f, " ({} is too old)", path.display())?,
                     }
@@ -400,8 +444,8 @@ impl fmt::Display for MiniStateError {
             ),
             Self::Undecodable { at, seq, operation, .. } => write!(
                 f,
-                "cannot read mutation {seq}{} in {at}; run a program that knows it, or teach this \
-                 one",
+                "cannot read mutation {seq}{} in {at}; run a program that can, give this one `from` or \
+                 `retired` for it, or make it void with `ministate void`",
                 of(operation)
             ),
             Self::Diverged { first, through } => write!(
@@ -434,6 +478,26 @@ impl fmt::Display for MiniStateError {
             Self::Closed => {
                 f.write_str("the manager is closed, nothing was written; open the journal again")
             }
+        }
+    }
+}
+
+impl fmt::Display for RejectedSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was not used", self.path.display())?;
+        match &self.why {
+            None => f.write_str(", because the journal begins behind it; it may be removed"),
+            Some(why) => match &**why {
+                // An older snapshot and the records behind it have all that it held.
+                MiniStateError::Corrupt { at, what, .. } => write!(
+                    f,
+                    ", {what}: line {} (byte {}); nothing was lost, so look at the disk, and \
+                     remove the file",
+                    at.line, at.byte
+                ),
+                why if f.alternate() => write!(f, ": {why:#}"),
+                why => write!(f, ": {why}"),
+            },
         }
     }
 }

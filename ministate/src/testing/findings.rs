@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::difference::Difference;
-use super::written::told;
 use crate::error::MiniStateError;
 
 /// What a [crash test](super::crash_test) looked at without finding anything wrong.
@@ -106,10 +105,10 @@ impl fmt::Display for CrashFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped { doing, source } => {
-                write!(out, "{doing} failed without any crash: {}", told(source))
+                write!(out, "{doing} failed without any crash: {source:#}")
             }
             Self::NotOpened { after, source } => {
-                write!(out, "the journal does not open after {after}: {}", told(source))
+                write!(out, "the journal does not open after {after}: {source:#}")
             }
             Self::WrongSequence { after, found, allowed } => write!(
                 out,
@@ -130,8 +129,7 @@ impl fmt::Display for CrashFailure {
             ),
             Self::NotContinued { after, seq, mutation, source } => write!(
                 out,
-                "after {after} mutation {seq}, {mutation}, cannot be applied: {}",
-                told(source)
+                "after {after} mutation {seq}, {mutation}, cannot be applied: {source:#}"
             ),
         }
     }

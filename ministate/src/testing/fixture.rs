@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::difference::Difference;
 use super::picture::Picture;
-use super::written::{shortened, told};
+use super::written::shortened;
 use crate::error::MiniStateError;
 use crate::mutation::Mutator;
 use crate::options::Options;
@@ -106,7 +106,7 @@ fn how<S: Serialize + Debug>(expected: &S, found: &S) -> String {
 impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Finding::NotOpened(error) => out.write_str(&told(error)),
+            Finding::NotOpened(error) => write!(out, "{error:#}"),
             Finding::Differs { snapshot, replayed, how } => write!(
                 out,
                 "{replayed} mutations behind the snapshot at {snapshot} no longer lead to the \

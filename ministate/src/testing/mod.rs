@@ -179,6 +179,6 @@ where
     let options = Options::new().storage(Simulated::new());
     match options.blocking_open_with(DIR, JOURNAL, initial) {
         Ok(manager) => manager,
-        Err(error) => panic!("no manager begins with this state: {}", written::told(&error)),
+        Err(error) => panic!("no manager begins with this state: {error:#}"),
     }
 }

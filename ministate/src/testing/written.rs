@@ -1,12 +1,11 @@
 //! What is a mutation once it is written? Its JSON, from which it can be made again and again.
 
-use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{MiniStateError, Refusal, operation_name};
+use crate::error::{Refusal, operation_name};
 use crate::fidelity::{self, Encoded, Fidelity};
 use crate::mutation::Mutator;
 use crate::schema::Tag;
@@ -65,15 +64,4 @@ pub(super) fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_string(),
     }
-}
-
-/// An error with its causes, in one line.
-pub(super) fn told(error: &MiniStateError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(" ({error})");
-        cause = error.source();
-    }
-    text
 }
