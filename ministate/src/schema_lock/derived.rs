@@ -17,8 +17,8 @@ use crate::unsayable;
 
 use super::file::{After, Key};
 use super::interrogation::{Answer, Ask, Silent, interrogate};
+use super::plan::Unfed;
 use super::program::{Fresh, Program, Role, Unread};
-use super::session::Unfed;
 use super::{Content, Handlers, Locked, Payload, taste};
 
 /// A derived enum `M` and its state `S`.

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::json::Json;
 
 use super::feeder::Feeder;
-use super::session::{Anything, Fed, Plan, Session, Type, Unfed, Wanted, leaf, merged};
+use super::plan::{Anything, Fed, Plan, Type, Unfed, Wanted};
+use super::session::Session;
+use super::shape::{leaf, merged};
 
 /// Reads a value from the feeder, and throws it away.
 pub(super) type Ask<'a> = dyn Fn(Feeder<'_, '_>) -> Result<(), Unfed> + 'a;

@@ -14,8 +14,10 @@ mod feeder;
 mod file;
 mod interrogation;
 mod meaning;
+mod plan;
 mod program;
 mod session;
+mod shape;
 mod verdict;
 
 use std::fmt::Write;
@@ -28,8 +30,8 @@ use crate::mutation::Mutator;
 use crate::storage::{self, Disk, Storage};
 use derived::Enum;
 use file::{Lines, Status};
+use plan::Unfed;
 use program::Program;
-use session::Unfed;
 use verdict::{Finding, Verdict, Wish};
 
 pub use feeder::Feeder;
