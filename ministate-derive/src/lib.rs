@@ -8,6 +8,9 @@
 //! it, `expand`, `decode` and `lock` write the code. All mistakes are reported in one compile (`errors`),
 //! beside an implementation that keeps them from causing others.
 
+// What is published says what it is, or it is not published.
+#![deny(missing_docs)]
+
 mod value;
 mod attr;
 mod input;

@@ -20,6 +20,29 @@ use crate::snapshot;
 use crate::storage::{Access, Duplicate, Storage};
 
 /// What a backup wrote. See [`StateManager::backup`](crate::StateManager::backup).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir.join("state"), "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// let backup = manager.blocking_backup(dir.join("monday"))?;
+/// assert_eq!(backup.seq, 1);
+/// assert!(backup.files.iter().all(|file| file.is_file()));
+/// println!("{} files with {} bytes", backup.files.len(), backup.bytes);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backup {

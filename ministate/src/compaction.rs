@@ -11,6 +11,31 @@ use crate::storage::Storage;
 
 /// What compaction does with files that recovery no longer needs. Default:
 /// [`Archive`](Self::Archive).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use ministate::Disposal;
+///
+/// let options = Options::new().snapshots_kept(1).disposal(Disposal::Delete);
+/// let manager = options.blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// manager.blocking_create_snapshot()?;
+/// manager.blocking_compact()?;
+/// assert!(!dir.join("app.wal.archive").exists());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Disposal {
     /// They are moved to a directory beside the journal, `app.wal.archive` for `app.wal.jsonl`,
@@ -22,6 +47,33 @@ pub enum Disposal {
 }
 
 /// What a compaction did. See [`StateManager::compact`](crate::StateManager::compact).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let options = Options::new().snapshots_kept(1);
+/// let manager = options.blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// for by in [10, 5] {
+///     manager.blocking_apply(Inc { by })?;
+///     manager.blocking_create_snapshot()?;
+/// }
+/// let compaction = manager.blocking_compact()?;
+/// assert_eq!(compaction.oldest_snapshot, 2);
+/// // The snapshots at 0 and at 1, and the segment with mutation 1.
+/// assert_eq!((compaction.snapshots, compaction.segments), (2, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compaction {

@@ -23,28 +23,38 @@ use crate::schema::DecodeError;
 /// The text is one line that ends with the remedy. With `{:#}` the causes follow, such as what the
 /// system said: that is the line for a log.
 ///
-/// ```
-/// use ministate::{Mutator, Options};
-/// # #[derive(Default, serde::Serialize, serde::Deserialize)]
-/// # struct Counter(u64);
-/// # #[derive(serde::Serialize, serde::Deserialize)]
-/// # struct Inc(u64);
-/// # impl Mutator<Counter> for Inc {
-/// #     fn apply(&self, counter: &mut Counter) {
-/// #         counter.0 += self.0;
-/// #     }
-/// # }
-/// # let home = tempfile::tempdir()?;
-/// # let file = home.path().join("file");
-/// # std::fs::write(&file, "")?;
-/// let error = Options::new().blocking_open::<Counter, Inc>(&file, "c.wal.jsonl").unwrap_err();
-/// assert!(error.to_string().ends_with("failed; name a directory, not a file"));
-/// let cause = std::error::Error::source(&error).unwrap().to_string();
-/// assert_eq!(format!("{error:#}"), format!("{error}: {cause}"));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-///
 /// Errors are cheap to clone: one failed write can be the answer to a thousand callers.
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// /// What the program tells the user who asked for the change.
+/// fn answer(result: Result<u64, MiniStateError>) -> String {
+///     match result {
+///         Ok(seq) => format!("done, as change {seq}"),
+///         Err(MiniStateError::Refused { reason }) => format!("not done: {reason}"),
+///         Err(error @ MiniStateError::OutcomeUnknown { .. }) => format!("perhaps done: {error}"),
+///         Err(error) => format!("not done, call the operator: {error:#}"),
+///     }
+/// }
+///
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// assert_eq!(answer(manager.blocking_apply(Inc { by: 1 })), "done, as change 1");
+/// manager.blocking_close()?;
+/// assert!(answer(manager.blocking_apply(Inc { by: 1 })).starts_with("not done, call"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum MiniStateError {
@@ -221,6 +231,33 @@ pub enum MiniStateError {
 }
 
 /// Why a mutation was not accepted.
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutator, Options, Refusal};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Limits { upper: f64 }
+/// #[derive(Serialize, Deserialize)]
+/// struct SetUpper {
+///     upper: f64,
+/// }
+/// # impl Mutator<Limits> for SetUpper {
+/// #     fn apply(&self, limits: &mut Limits) { limits.upper = self.upper }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let limits = Options::new().blocking_open::<Limits, SetUpper>(dir, "app.wal.jsonl")?;
+/// match limits.blocking_apply(SetUpper { upper: f64::NAN }) {
+///     Err(MiniStateError::Refused { reason: Refusal::Unsayable { field, .. } }) => {
+///         assert_eq!(field, "upper");
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(limits.blocking_apply(SetUpper { upper: 1.5 })?, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -249,6 +286,36 @@ pub enum Refusal {
 
 /// A snapshot that recovery did not use. Its text is one line for an operator, which ends with the
 /// remedy; with `{:#}` the causes follow.
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// manager.blocking_create_snapshot()?;
+/// drop(manager);
+/// let snapshot = dir.join("app.wal.snapshot.00000000000000000001.json");
+/// std::fs::write(&snapshot, std::fs::read_to_string(&snapshot)?.replace("10", "11"))?;
+///
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// assert_eq!(manager.read(|counter| counter.value), 10);
+/// let rejected = &manager.recovery().rejected_snapshots[0];
+/// assert_eq!(rejected.path, snapshot);
+/// assert!(rejected.why.is_some());
+/// assert!(rejected.to_string().ends_with("so look at the disk, and remove the file"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RejectedSnapshot {
@@ -259,6 +326,33 @@ pub struct RejectedSnapshot {
 }
 
 /// A place in a file: `sed -n {line}p {file}` prints it.
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// manager.blocking_close()?;
+/// let path = dir.join("app.wal.jsonl");
+/// std::fs::write(&path, std::fs::read_to_string(&path)?.replace("10", "11"))?;
+///
+/// match Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl") {
+///     Err(MiniStateError::Corrupt { at, seq: 1, .. }) => assert_eq!((at.file, at.line), (path, 2)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The file.

@@ -14,6 +14,29 @@ use crate::schema::{self, Tag};
 use crate::unsayable;
 
 /// Whether a mutation is read back before it is written. Default: [`Checked`](Self::Checked).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use ministate::Fidelity;
+///
+/// // `Inc` is a number, of which nothing can be lost.
+/// let options = Options::new().fidelity(Fidelity::Trusted);
+/// let manager = options.blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fidelity {
     /// Each mutation is encoded, decoded and encoded again. It is refused unless both texts say

@@ -89,14 +89,20 @@
 //!
 //! # Features
 //!
-//! - `snapshot`: does nothing; in ministate 0.1 it was needed for snapshots.
+//! - `snapshot`: for programs of ministate 0.1, which needed it for snapshots. They are always there
+//!   now; it adds the name that 0.1 had for [`open`](StateManager::open), and nothing else.
 //! - `testing`: for your tests. The module `testing` finds handlers that are not deterministic and
 //!   states that a crash would change, replays directories of older releases, and has a manager in
 //!   memory; `storage::Simulated` is a disk in memory whose power can be cut.
 
+// What is published says what it is, how it fails and when it panics, or it is not published.
+#![deny(missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
+
 // From what users see to what the disk sees.
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "snapshot")]
+mod former;
 mod manager;
 mod options;
 mod mutation;

@@ -173,6 +173,46 @@ pub trait Operation<S> {
 /// The derive implements it for the payload of every newtype variant, and, where
 /// `#[mutations(output = ..)]` is given, for the enum itself. It is what makes
 /// [`StateManager::execute`](crate::StateManager::execute) know its result at compile time.
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutations, Operation, StateManager};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Stock { apples: u32 }
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct AddApples { count: u32 }
+/// # impl Operation<Stock> for AddApples {
+/// #     type Output = u32;
+/// #     fn execute(self, stock: &mut Stock) -> u32 {
+/// #         stock.apples += self.count;
+/// #         stock.apples
+/// #     }
+/// # }
+/// # #[derive(Clone, Serialize, Deserialize, Mutations)]
+/// # #[mutations(state = Stock)]
+/// # enum StockOp { Add(AddApples) }
+/// use ministate::Accepts;
+///
+/// /// Executes any operation that the stock knows.
+/// fn execute<O>(
+///     stock: &StateManager<Stock, StockOp>,
+///     operation: O,
+/// ) -> Result<O::Output, MiniStateError>
+/// where
+///     O: Operation<Stock, Output: Send + 'static>,
+///     StockOp: Accepts<O>,
+/// {
+///     Ok(stock.blocking_execute(operation)?.output)
+/// }
+/// # #[cfg(feature = "testing")]
+/// # fn main() -> Result<(), MiniStateError> {
+/// # let stock = ministate::testing::in_memory();
+/// assert_eq!(execute(&stock, AddApples { count: 3 })?, 3);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "testing"))]
+/// # fn main() {}
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no variant that executes `{O}`",
     label = "cannot be executed as a `{Self}`",

@@ -24,6 +24,31 @@ use crate::storage::Storage;
 /// The state of a journal as it was at one moment, from [`Options::read_only`].
 ///
 /// It does not follow what is written later: open again for that.
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+///
+/// let seen = Options::new().blocking_read_only::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 5 })?;
+/// assert_eq!(seen.sequence(), 1);
+/// assert_eq!(seen.read(|counter| counter.value), 10);
+/// assert_eq!(seen.blocking_state_at(0)?.value, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct ReadOnly<S, M> {
     storage: Arc<dyn Storage>,
     names: Names,
@@ -77,7 +102,8 @@ impl Options {
     ///
     /// - [`NoJournal`](MiniStateError::NoJournal): there is none, so there is no state.
     /// - [`NotTakenOver`](MiniStateError::NotTakenOver): it is one of ministate 0.1.
-    /// - All that reading a journal can find: see [`StateManager::open`](crate::StateManager::open).
+    /// - All but [`Locked`](MiniStateError::Locked) and [`Refused`](MiniStateError::Refused) that
+    ///   [`StateManager::open`](crate::StateManager::open) names, for the same reasons.
     pub async fn read_only<S, M>(
         self,
         state_dir: impl AsRef<Path>,
@@ -187,7 +213,13 @@ where
     ///
     /// - [`OutOfReach`](MiniStateError::OutOfReach): `seq` is later than
     ///   [`sequence`](Self::sequence), or compaction has put away what is needed.
-    /// - All that reading a journal can find.
+    /// - [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    ///   [`Missing`](MiniStateError::Missing), [`LostTail`](MiniStateError::LostTail),
+    ///   [`NoSnapshot`](MiniStateError::NoSnapshot),
+    ///   [`UnknownOperations`](MiniStateError::UnknownOperations),
+    ///   [`Undecodable`](MiniStateError::Undecodable),
+    ///   [`HandlerPanicked`](MiniStateError::HandlerPanicked): as by
+    ///   [`open`](crate::StateManager::open).
     pub async fn state_at(&self, seq: u64) -> Result<S, MiniStateError> {
         let (storage, names, last) = (Arc::clone(&self.storage), self.names.clone(), self.seq);
         ground::run(move || state_at::<S, M>(&storage, &names, seq, last)).await

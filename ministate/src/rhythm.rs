@@ -4,6 +4,31 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// When a manager makes snapshots by itself; see
 /// [`Options::snapshot_every`](crate::Options::snapshot_every).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use ministate::SnapshotEvery;
+///
+/// let options = Options::new().snapshot_every(SnapshotEvery::Mutations(2));
+/// let manager = options.blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 1 })?;
+/// assert_eq!(manager.journal_status().snapshot, 0);
+/// manager.blocking_apply(Inc { by: 1 })?;
+/// assert_eq!(manager.journal_status().snapshot, 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotEvery {

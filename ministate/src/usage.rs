@@ -14,6 +14,32 @@ use crate::storage::Storage;
 /// What the files of a journal hold, from [`StateManager::usage`](crate::StateManager::usage).
 ///
 /// What compaction has put away, and backups, are not among them.
+///
+/// ```
+/// # use ministate::{Mutations, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Bank { cents: u64 }
+/// # #[derive(Clone, Serialize, Deserialize, Mutations)]
+/// # #[mutations(state = Bank)]
+/// # enum BankOp { Deposit { cents: u64 }, Empty }
+/// # impl Bank {
+/// #     fn deposit(&mut self, cents: u64) { self.cents += cents }
+/// #     fn empty(&mut self) { self.cents = 0 }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let bank = Options::new().blocking_open::<Bank, BankOp>(dir, "bank.wal.jsonl")?;
+/// bank.blocking_apply(BankOp::Deposit { cents: 500 })?;
+/// let usage = bank.blocking_usage()?;
+/// let deposits = usage.operations.iter().find(|operation| operation.name == "deposit");
+/// assert_eq!(deposits.map(|operation| operation.mutations), Some(1));
+/// assert_eq!(usage.states, [1]);
+/// assert!(usage.unneeded.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -30,6 +56,31 @@ pub struct Usage {
 }
 
 /// How often an operation occurs in one version.
+///
+/// ```
+/// # use ministate::{Mutations, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Bank { cents: u64 }
+/// # #[derive(Clone, Serialize, Deserialize, Mutations)]
+/// # #[mutations(state = Bank)]
+/// # enum BankOp { Deposit { cents: u64 }, Empty }
+/// # impl Bank {
+/// #     fn deposit(&mut self, cents: u64) { self.cents += cents }
+/// #     fn empty(&mut self) { self.cents = 0 }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let bank = Options::new().blocking_open::<Bank, BankOp>(dir, "bank.wal.jsonl")?;
+/// bank.blocking_apply(BankOp::Deposit { cents: 500 })?;
+/// bank.blocking_apply(BankOp::Deposit { cents: 20 })?;
+/// let deposits = &bank.blocking_usage()?.operations[0];
+/// assert_eq!((deposits.name.as_str(), deposits.version), ("deposit", 1));
+/// assert_eq!((deposits.mutations, deposits.first, deposits.last), (2, Some(1), Some(2)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationUsage {

@@ -23,7 +23,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "planted",
     "sync",
     "storage",
@@ -49,6 +49,7 @@ const ORDER: [&str; 27] = [
     "read_only",
     "inspect",
     "manager",
+    "former",
     "testing",
     "lib",
 ];

@@ -10,6 +10,7 @@ mod bad_input;
 mod beside_writers;
 mod cancellation;
 mod commit_protocol;
+mod compatibility;
 mod damage;
 mod derive;
 mod every_crash;

@@ -1,5 +1,6 @@
 //! What ministate 0.1 documents works unchanged.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ministate::{MiniStateError, Mutator, StateManager};
@@ -98,4 +99,12 @@ fn a_mutator_is_object_safe() {
     let mut counter = Counter::default();
     mutations.iter().for_each(|mutation| mutation.apply(&mut counter));
     assert_eq!(counter.value, 2);
+}
+
+#[tokio::test]
+async fn a_call_may_name_the_types_of_its_paths() {
+    let tmp = tempfile::tempdir().unwrap();
+    let open = StateManager::<Counter, Inc>::open::<&Path, &str>;
+    let mgr = open(tmp.path(), "counter.wal.jsonl").await.unwrap();
+    assert_eq!(mgr.sequence(), 0);
 }

@@ -39,6 +39,33 @@ where
     ///
     /// Dropping the future lets a snapshot that was begun complete.
     ///
+    /// ```
+    /// # use ministate::{Mutator, StateManager};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let manager = StateManager::<Counter, Inc>::open(dir, "app.wal.jsonl").await?;
+    /// manager.apply(Inc { by: 10 }).await?;
+    /// manager.create_snapshot().await?;
+    /// manager.apply(Inc { by: 5 }).await?;
+    /// drop(manager);
+    ///
+    /// let manager = StateManager::<Counter, Inc>::open(dir, "app.wal.jsonl").await?;
+    /// assert_eq!((manager.recovery().snapshot, manager.recovery().replayed), (1, 1));
+    /// assert_eq!(manager.read(|counter| counter.value), 15);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`Closed`](MiniStateError::Closed), [`Poisoned`](MiniStateError::Poisoned).
@@ -47,8 +74,11 @@ where
     /// - [`Refused`](MiniStateError::Refused): JSON cannot say some value of the state.
     /// - [`UnreadableState`](MiniStateError::UnreadableState): what was written cannot be read
     ///   back, since the serde attributes of the state do not agree.
-    /// - [`Io`](MiniStateError::Io), and all that reading a journal can find. The journal and the
-    ///   snapshots before are as they were.
+    /// - [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    ///   [`Missing`](MiniStateError::Missing), [`LostTail`](MiniStateError::LostTail),
+    ///   [`NoSnapshot`](MiniStateError::NoSnapshot), [`Undecodable`](MiniStateError::Undecodable),
+    ///   [`HandlerPanicked`](MiniStateError::HandlerPanicked): the journal does not replay, or the
+    ///   disk failed. The journal and the snapshots before are as they were.
     pub async fn create_snapshot(&self) -> Result<(), MiniStateError> {
         let seq = self.core.submit(Work::Seal).await?.seq;
         let upkeep = Arc::clone(&self.upkeep);
@@ -120,6 +150,27 @@ where
     /// [one](crate::Options::snapshots_kept), it is compared with that snapshot, and nothing is
     /// replayed.
     ///
+    /// ```
+    /// # use ministate::{Mutator, StateManager};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let manager = StateManager::<Counter, Inc>::open(dir, "app.wal.jsonl").await?;
+    /// manager.apply(Inc { by: 10 }).await?;
+    /// manager.verify_replay().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`Diverged`](MiniStateError::Diverged): the two differ, and from which mutation on; where
@@ -177,7 +228,9 @@ where
     ///
     /// # Errors
     ///
-    /// [`Io`](MiniStateError::Io). A compaction that failed half way is completed by the next.
+    /// [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    /// [`Missing`](MiniStateError::Missing): a file cannot be read or put away. A compaction that
+    /// failed half way is completed by the next.
     pub async fn compact(&self) -> Result<Compaction, MiniStateError> {
         let upkeep = Arc::clone(&self.upkeep);
         ground::run(move || upkeep.compact::<S, M>()).await
@@ -200,7 +253,10 @@ where
     ///
     /// # Errors
     ///
-    /// [`Io`](MiniStateError::Io), and all that reading a journal can find.
+    /// [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    /// [`Missing`](MiniStateError::Missing), [`LostTail`](MiniStateError::LostTail): a file cannot be
+    /// read, or is not what was written. [`Undecodable`](MiniStateError::Undecodable): a batch is
+    /// sound, and has no members; whether this program can read them is not looked at.
     pub async fn usage(&self) -> Result<Usage, MiniStateError> {
         let (upkeep, seq) = (Arc::clone(&self.upkeep), self.sequence());
         ground::run(move || upkeep.usage(&M::__schema(), seq)).await
@@ -275,8 +331,9 @@ where
     ///   once the manager is dropped.
     /// - [`NotWritten`](MiniStateError::NotWritten): the segment could not be sealed, which poisons
     ///   the manager.
-    /// - [`Io`](MiniStateError::Io), and all that reading a segment can find. The journal is as it
-    ///   was.
+    /// - [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    ///   [`Missing`](MiniStateError::Missing): a file cannot be read or written, or is not what was
+    ///   written. The journal is as it was.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<Backup, MiniStateError> {
         let to = to.as_ref().to_path_buf();
         let (upkeep, dir) = (Arc::clone(&self.upkeep), to.clone());
@@ -304,11 +361,42 @@ where
     /// is the state that the journal began with, at 0, until compaction puts it away. A `seq` within a
     /// batch of [`apply_batch`](Self::apply_batch) gives a state that no reader ever saw.
     ///
+    /// ```
+    /// # use ministate::{MiniStateError, Mutator, StateManager};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let manager = StateManager::<Counter, Inc>::open(dir, "app.wal.jsonl").await?;
+    /// for by in [1, 2, 3] {
+    ///     manager.apply(Inc { by }).await?;
+    /// }
+    /// assert_eq!(manager.state_at(2).await?.value, 3);
+    /// let later = manager.state_at(4).await;
+    /// assert!(matches!(later, Err(MiniStateError::OutOfReach { first: 0, last: 3, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`OutOfReach`](MiniStateError::OutOfReach): there is no such mutation yet, or compaction has
     ///   put away what is needed.
-    /// - All that reading a journal can find.
+    /// - [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
+    ///   [`Missing`](MiniStateError::Missing), [`LostTail`](MiniStateError::LostTail),
+    ///   [`NoSnapshot`](MiniStateError::NoSnapshot),
+    ///   [`UnknownOperations`](MiniStateError::UnknownOperations),
+    ///   [`Undecodable`](MiniStateError::Undecodable),
+    ///   [`HandlerPanicked`](MiniStateError::HandlerPanicked): as by
+    ///   [`open`](StateManager::open).
     pub async fn state_at(&self, seq: u64) -> Result<S, MiniStateError> {
         let (upkeep, last) = (Arc::clone(&self.upkeep), self.sequence());
         ground::run(move || upkeep.state_at::<S, M>(seq, last)).await

@@ -74,6 +74,47 @@ pub struct StateManager<S, M> {
 }
 
 /// What an executed operation returned.
+///
+/// ```
+/// # use ministate::{Mutations, Operation, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Stock { apples: u32 }
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct TakeApples {
+///     count: u32,
+/// }
+///
+/// impl Operation<Stock> for TakeApples {
+///     /// Whether there were as many.
+///     type Output = bool;
+///
+///     fn execute(self, stock: &mut Stock) -> bool {
+///         let left = stock.apples.checked_sub(self.count);
+///         stock.apples = left.unwrap_or(stock.apples);
+///         left.is_some()
+///     }
+/// }
+///
+/// #[derive(Clone, Serialize, Deserialize, Mutations)]
+/// #[mutations(state = Stock)]
+/// enum StockOp {
+///     Take(TakeApples),
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let options = Options::new();
+/// let stock = options.blocking_open_with::<Stock, StockOp>(dir, "app.wal.jsonl", Stock { apples: 3 })?;
+/// let taken = stock.blocking_execute(TakeApples { count: 2 })?;
+/// assert_eq!((taken.seq, taken.output), (1, true));
+/// // A rejection has a number, too: it is in the journal.
+/// let rejected = stock.blocking_execute(TakeApples { count: 2 })?;
+/// assert_eq!((rejected.seq, rejected.output), (2, false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied<T> {
@@ -85,6 +126,31 @@ pub struct Applied<T> {
 
 /// Whether a manager writes, and how far its journal is ahead of the newest snapshot; from
 /// [`StateManager::journal_status`].
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// let status = manager.journal_status();
+/// assert!(status.writes_refused.is_none());
+/// assert_eq!(status.sequence - status.snapshot, 1);
+/// manager.blocking_close()?;
+/// let refused = manager.journal_status().writes_refused;
+/// assert!(matches!(refused, Some(MiniStateError::Closed)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JournalStatus {
@@ -176,7 +242,7 @@ impl<S, M> StateManager<S, M> {
     ///
     /// # Errors
     ///
-    /// [`Io`](MiniStateError::Io).
+    /// [`Io`](MiniStateError::Io): the directory cannot be listed.
     pub fn necessary_files(&self) -> Result<Vec<PathBuf>, MiniStateError> {
         self.upkeep.necessary_files()
     }
@@ -224,10 +290,11 @@ where
     /// - [`NoSnapshot`](MiniStateError::NoSnapshot): no snapshot is sound and old enough to begin with.
     /// - [`Refused`](MiniStateError::Refused): JSON cannot say the default state.
     /// - [`Io`](MiniStateError::Io): the system refused to read or write.
-    pub async fn open(
-        state_dir: impl AsRef<Path>,
-        journal_file: impl AsRef<Path>,
-    ) -> Result<Self, MiniStateError> {
+    pub async fn open<P1, P2>(state_dir: P1, journal_file: P2) -> Result<Self, MiniStateError>
+    where
+        P1: AsRef<Path>,
+        P2: AsRef<Path>,
+    {
         Options::new().open(state_dir, journal_file).await
     }
 }
@@ -285,6 +352,29 @@ where
     /// of them without the others. Returns their sequence numbers, which are consecutive.
     ///
     /// An empty batch writes nothing and returns an empty range.
+    ///
+    /// ```
+    /// # use ministate::{Mutator, StateManager};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// let manager = StateManager::<Counter, Inc>::open(dir, "app.wal.jsonl").await?;
+    /// manager.apply(Inc { by: 1 }).await?;
+    /// let numbers = manager.apply_batch([Inc { by: 2 }, Inc { by: 3 }]).await?;
+    /// assert_eq!(numbers, 2..=3);
+    /// assert_eq!(manager.read(|counter| counter.value), 6);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -63,6 +63,31 @@ impl Options {
     /// For states without a default, and for those that begin with what a program was configured
     /// with.
     ///
+    /// ```
+    /// # use ministate::{Mutator, Options};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Default, Serialize, Deserialize)]
+    /// # struct Counter { value: u32 }
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Inc { by: u32 }
+    /// # impl Mutator<Counter> for Inc {
+    /// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// // What the program was configured with.
+    /// let initial = Counter { value: 1000 };
+    /// let manager = Options::new()
+    ///     .open_with::<Counter, Inc>(dir, "app.wal.jsonl", initial)
+    ///     .await?;
+    /// manager.apply(Inc { by: 1 }).await?;
+    /// assert_eq!(manager.read(|counter| counter.value), 1001);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`StateManager::open`].

@@ -79,6 +79,32 @@ pub struct Recovery {
 
 /// A directory of ministate 0.1 that this opening took over. See
 /// [`StateManager::open`](crate::StateManager::open).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// // What ministate 0.1 left.
+/// let journal = "// MINISTORE JOURNAL v0.1.4\n{\"by\":10}\n{\"by\":5}\n";
+/// std::fs::write(dir.join("app.wal.jsonl"), journal)?;
+///
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// let imported = manager.recovery().imported.as_ref().ok_or("nothing was taken over")?;
+/// assert_eq!(imported.mutations, 2);
+/// assert_eq!(std::fs::read_to_string(&imported.kept[0])?, journal);
+/// assert_eq!(manager.blocking_apply(Inc { by: 1 })?, 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Imported {
@@ -97,6 +123,37 @@ pub struct Imported {
 
 /// The leftovers of a batch that was never acknowledged: cut off, and kept aside. A reader beside
 /// the writer can also see a batch so that is being written.
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// manager.blocking_apply(Inc { by: 5 })?;
+/// let path = manager.journal_path().to_path_buf();
+/// drop(manager);
+///
+/// // As a crash leaves it that comes while the second one is written.
+/// let journal = std::fs::read_to_string(&path)?;
+/// std::fs::write(&path, &journal[..journal.trim_end().len() - 20])?;
+///
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// let torn = manager.recovery().torn_tail.as_ref().ok_or("nothing is torn")?;
+/// assert_eq!(torn.after, 1);
+/// assert_eq!(std::fs::metadata(&torn.kept_in)?.len(), torn.bytes);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TornTail {
@@ -110,6 +167,29 @@ pub struct TornTail {
 }
 
 /// How far a recovery is; see [`Options::on_progress`](crate::Options::on_progress).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let options = Options::new().on_progress(|progress| {
+///     let percent = progress.bytes_read * 100 / progress.bytes_total.max(1);
+///     eprintln!("{percent} % read, {} mutations replayed", progress.replayed);
+/// });
+/// let manager = options.blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// # manager.blocking_close()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Progress {

@@ -18,8 +18,16 @@ pub trait Data: Sized {
     /// `Clone`
     fn duplicate(&self) -> Self;
     /// `Serialize`
+    ///
+    /// # Errors
+    ///
+    /// The variant has no JSON form.
     fn encode_variant(&self, payload: &mut Vec<u8>) -> Result<(), Error>;
     /// `Deserialize`
+    ///
+    /// # Errors
+    ///
+    /// The payload is not one of the variant.
     fn decode_variant(index: u32, payload: &str) -> Result<Option<Self>, DecodeError>;
 }
 

@@ -51,6 +51,10 @@ where
 }
 
 /// Reads the payload of an old version, or of an operation that the enum no longer has.
+///
+/// # Errors
+///
+/// The payload is not what its version says.
 pub fn decode_content<T: DeserializeOwned>(payload: &str) -> Result<T, DecodeError> {
     Ok(serde_json::from_str(payload)?)
 }

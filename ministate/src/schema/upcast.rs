@@ -47,6 +47,10 @@ pub fn upcasted<T, R: Upcasted<T>>(returned: R) -> T {
 }
 
 /// Takes what the fallible function of a step returned.
+///
+/// # Errors
+///
+/// The function returned one.
 pub fn try_upcasted<T, E>(returned: Result<T, E>) -> Result<T, DecodeError>
 where
     E: Into<Box<dyn Error + Send + Sync>>,

@@ -52,6 +52,10 @@ pub trait Locked<S>: Mutator<S> + Serialize + DeserializeOwned {
 pub type Taste = fn(Feeder<'_, '_>) -> Result<(), Unfed>;
 
 /// A [`Taste`] of a type.
+///
+/// # Errors
+///
+/// The type did not take what it was fed.
 pub fn taste<'de, T: Deserialize<'de>>(feeder: Feeder<'_, '_>) -> Result<(), Unfed> {
     T::deserialize(feeder).map(drop)
 }

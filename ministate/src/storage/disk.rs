@@ -13,6 +13,28 @@ use super::{Access, Duplicate, Lock, Storage, StorageFile};
 const LOCK_BYTES: u64 = 1024;
 
 /// The file system of the machine, through `std::fs`.
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use ministate::storage::Disk;
+///
+/// // What `Options` begin with anyway.
+/// let manager = Options::new().storage(Disk).blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
+/// assert!(manager.journal_path().is_file());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 

@@ -82,6 +82,10 @@ impl Handle {
     }
 
     /// Drops all tasks where they wait, and all jobs that were not begun.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the list of tasks is poisoned: one that held it has panicked.
     pub fn shut_down(&self) {
         let tasks = self.0.tasks.lock().expect(UNPOISONED).take();
         for task in tasks.into_iter().flatten() {

@@ -145,7 +145,13 @@ impl CrashTest {
     ///
     /// # Errors
     ///
-    /// The first disk, or the first step without any crash, of which something does not hold.
+    /// The first disk, or the first step without any crash, of which something does not hold:
+    ///
+    /// - [`Stopped`](CrashFailure::Stopped), [`NotItsJson`](CrashFailure::NotItsJson): without any
+    ///   crash.
+    /// - [`NotOpened`](CrashFailure::NotOpened), [`WrongSequence`](CrashFailure::WrongSequence),
+    ///   [`OtherState`](CrashFailure::OtherState), [`NotContinued`](CrashFailure::NotContinued):
+    ///   after one.
     pub fn run<S, M>(
         &self,
         mutations: impl IntoIterator<Item = M>,

@@ -7,6 +7,41 @@ use super::picture::Picture;
 use super::written::shortened;
 
 /// The first place in which a state is not what it was.
+///
+/// ```
+/// # use ministate::Mutator;
+/// # use serde::{Deserialize, Serialize};
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+/// #
+/// # use ministate::testing::{CrashFailure, CrashTest};
+/// #
+/// # static NEXT: AtomicU32 = AtomicU32::new(1);
+/// #
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Office {
+/// #     ticket: u32,
+/// # }
+/// #
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Draw;
+/// #
+/// # impl Mutator<Office> for Draw {
+/// #     fn apply(&self, office: &mut Office) {
+/// #         // At a replay it gives another number.
+/// #         office.ticket = NEXT.fetch_add(1, Ordering::Relaxed);
+/// #     }
+/// # }
+/// # fn main() {
+/// let Err(CrashFailure::OtherState { difference, .. }) =
+///     CrashTest::new().run::<Office, Draw>([Draw, Draw])
+/// else {
+///     panic!("it draws a number from a global variable");
+/// };
+/// assert_eq!(difference.place, "ticket");
+/// assert_ne!(difference.was, difference.is);
+/// println!("{difference}");
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {

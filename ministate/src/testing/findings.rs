@@ -9,6 +9,25 @@ use super::difference::Difference;
 use crate::error::MiniStateError;
 
 /// What a [crash test](super::crash_test) looked at without finding anything wrong.
+///
+/// ```
+/// # use ministate::{Mutator, testing};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let counts = testing::crash_test::<Counter, Inc>([Inc { by: 1 }, Inc { by: 2 }])?;
+/// assert_eq!(counts.mutations, 2);
+/// assert!(counts.crash_states > counts.mutations);
+/// println!("{counts}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CrashCounts {
@@ -41,6 +60,36 @@ impl fmt::Display for CrashCounts {
 
 /// What a [crash test](super::crash_test) found. The text, of `Debug` too, is one line that ends
 /// with the remedy.
+///
+/// ```
+/// # use ministate::Mutator;
+/// # use serde::{Deserialize, Serialize};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use ministate::testing::{CrashFailure, CrashTest};
+///
+/// static NEXT: AtomicU32 = AtomicU32::new(1);
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Office {
+///     ticket: u32,
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Draw;
+///
+/// impl Mutator<Office> for Draw {
+///     fn apply(&self, office: &mut Office) {
+///         // At a replay it gives another number.
+///         office.ticket = NEXT.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// match CrashTest::new().run::<Office, Draw>([Draw, Draw]) {
+///     Err(CrashFailure::OtherState { difference, .. }) => assert_eq!(difference.place, "ticket"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum CrashFailure {

@@ -64,6 +64,31 @@ use world::World;
 pub struct Simulated(Arc<Mutex<Machine>>);
 
 /// How a call fails; see [`Simulated::fail_at`].
+///
+/// ```
+/// # use ministate::{MiniStateError, Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ministate::storage::{Fault, Simulated};
+///
+/// let disk = Simulated::new();
+/// let open = |disk: &Simulated| {
+///     Options::new().storage(disk.clone()).blocking_open::<Counter, Inc>("app", "app.wal.jsonl")
+/// };
+/// let manager = open(&disk)?;
+/// disk.fail_at(disk.calls(), Fault::Fails);
+/// let refused = manager.blocking_apply(Inc { by: 1 });
+/// assert!(matches!(refused, Err(MiniStateError::NotWritten { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -81,6 +106,31 @@ pub enum Fault {
 }
 
 /// How many calls of each kind there were; see [`Simulated::counts`].
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ministate::storage::{Simulated};
+///
+/// let disk = Simulated::new();
+/// let open = |disk: &Simulated| {
+///     Options::new().storage(disk.clone()).blocking_open::<Counter, Inc>("app", "app.wal.jsonl")
+/// };
+/// let manager = open(&disk)?;
+/// let before = disk.counts();
+/// manager.blocking_apply_batch([Inc { by: 1 }, Inc { by: 2 }])?;
+/// assert_eq!(disk.counts().syncs, before.syncs + 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {

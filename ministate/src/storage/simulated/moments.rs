@@ -9,6 +9,35 @@ use super::world::{Unit, World};
 use super::{Chance, Simulated};
 
 /// A simulated disk as one call left it; see [`Simulated::watch`].
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ministate::storage::{Simulated};
+///
+/// let disk = Simulated::new();
+/// let open = |disk: &Simulated| {
+///     Options::new().storage(disk.clone()).blocking_open::<Counter, Inc>("app", "app.wal.jsonl")
+/// };
+/// let manager = open(&disk)?;
+/// disk.watch();
+/// manager.blocking_apply(Inc { by: 1 })?;
+/// for moment in disk.moments() {
+///     println!("call {}: {}", moment.call(), moment.what());
+///     // All of it was written, so who comes after a kill finds it.
+///     assert!(open(&moment.after_kill())?.sequence() <= 1);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Moment {
     pub(super) call: u64,
@@ -18,6 +47,34 @@ pub struct Moment {
 
 /// A disk that the machine may find after a power cut, and how it came about: its text names the
 /// call before the power cut, and what of the changes before was kept (`+`) and lost (`-`).
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use ministate::storage::{Simulated};
+///
+/// let disk = Simulated::new();
+/// let open = |disk: &Simulated| {
+///     Options::new().storage(disk.clone()).blocking_open::<Counter, Inc>("app", "app.wal.jsonl")
+/// };
+/// let manager = open(&disk)?;
+/// disk.watch();
+/// manager.blocking_apply(Inc { by: 1 })?;
+/// for state in disk.moments().iter().flat_map(|moment| moment.crash_states(100)) {
+///     let counter = open(&state.disk).unwrap_or_else(|error| panic!("{state}: {error}"));
+///     assert!(counter.sequence() <= 1, "{state}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct CrashState {
     /// The disk, on which nothing has happened since.
