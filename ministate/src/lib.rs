@@ -94,6 +94,14 @@
 //! - `testing`: for your tests. The module `testing` finds handlers that are not deterministic and
 //!   states that a crash would change, replays directories of older releases, and has a manager in
 //!   memory; `storage::Simulated` is a disk in memory whose power can be cut.
+//! - `tracing`: spans of openings, commits, snapshots, compactions and backups, and events for what an
+//!   operator should know, by the crate [`tracing`](https://docs.rs/tracing) with the target
+//!   `ministate`.
+//! - `metrics`: sync latency, batches, failures and the like, by the crate
+//!   [`metrics`](https://docs.rs/metrics). Their names are constants in the module `metrics`.
+//!
+//! What the last two tell, and what to be alarmed by, is in the
+//! [guide](_documentation::guide#watching-it). Neither tells what a mutation holds.
 
 // What is published says what it is, how it fails and when it panics, or it is not published.
 #![deny(missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
@@ -123,6 +131,7 @@ mod fidelity;
 mod unsayable;
 mod schema;
 mod json;
+mod observation;
 mod error;
 pub mod storage;
 mod sync;
@@ -186,6 +195,8 @@ pub use manager::{Applied, JournalStatus, StateManager};
 /// ```
 pub use ministate_derive::Mutations;
 pub use mutation::{Accepts, Mutator, Operation};
+#[cfg(feature = "metrics")]
+pub use observation::names as metrics;
 pub use options::Options;
 pub use read_only::ReadOnly;
 pub use recovery::{Imported, Progress, Recovery, TornTail};

@@ -94,14 +94,25 @@ impl Upkeep {
         M: Mutator<S> + Serialize + DeserializeOwned,
     {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let observed = self.names.observer().making_snapshot(seq);
+        let made = self.publish_replayed::<S, M>(seq);
+        observed.snapshot_ended(seq, &made);
+        made.map(drop)
+    }
+
+    fn publish_replayed<S, M>(&self, seq: Seq) -> Result<Option<u64>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S> + Serialize + DeserializeOwned,
+    {
         let (storage, names) = (&*self.storage, &self.names);
         let opened = Opened::sealed(&self.storage, names)?;
         let identity = opened.identity().unwrap_or_default().to_string();
         if self.is_overtaken::<S, M>(&opened, seq) {
-            return Ok(());
+            return Ok(None);
         }
         let (state, record) = recovery::state_at::<S, M>(storage, names, opened, seq)?;
-        self.publish::<S, M>(&identity, (seq, record), &state)
+        self.publish::<S, M>(&identity, (seq, record), &state).map(Some)
     }
 
     /// Makes a snapshot of a clone of the state, as it was at `seq`, which is in a sealed segment.
@@ -111,14 +122,25 @@ impl Upkeep {
         M: Mutator<S>,
     {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let observed = self.names.observer().making_snapshot(seq);
+        let made = self.publish_clone::<S, M>(seq, state);
+        observed.snapshot_ended(seq, &made);
+        made.map(drop)
+    }
+
+    fn publish_clone<S, M>(&self, seq: Seq, state: &S) -> Result<Option<u64>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S>,
+    {
         let opened = Opened::sealed(&self.storage, &self.names)?;
         // Its records may be put away by now.
         if self.is_overtaken::<S, M>(&opened, seq) {
-            return Ok(());
+            return Ok(None);
         }
         let identity = opened.identity().unwrap_or_default().to_string();
         let record = opened.record_at(seq)?;
-        self.publish::<S, M>(&identity, (seq, record), state)
+        self.publish::<S, M>(&identity, (seq, record), state).map(Some)
     }
 
     /// Whether there is a snapshot at `seq` or behind it that recovery can begin with.
@@ -138,7 +160,7 @@ impl Upkeep {
         identity: &str,
         point: (Seq, Chain),
         state: &S,
-    ) -> Result<(), MiniStateError>
+    ) -> Result<u64, MiniStateError>
     where
         S: Serialize + DeserializeOwned,
         M: Mutator<S>,
@@ -147,7 +169,7 @@ impl Upkeep {
         self.rhythm.note_snapshot(bytes);
         let mut newest = self.newest();
         newest.seq = newest.seq.max(point.0);
-        Ok(())
+        Ok(bytes)
     }
 
     pub(crate) fn compact<S, M>(&self) -> Result<Compaction, MiniStateError>
@@ -156,11 +178,27 @@ impl Upkeep {
         M: Mutator<S>,
     {
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let observed = self.names.observer().compacting();
+        let compacted = self.put_away::<S, M>();
+        let files = |compaction: &Compaction| compaction.segments + compaction.snapshots;
+        let put_away = compacted.as_ref().map(|(compaction, bytes)| (files(compaction), *bytes));
+        observed.compaction_ended(put_away);
+        compacted.map(|(compaction, _)| compaction)
+    }
+
+    /// Says also how many bytes the segments had that were put away.
+    fn put_away<S, M>(&self) -> Result<(Compaction, u64), MiniStateError>
+    where
+        S: DeserializeOwned,
+        M: Mutator<S>,
+    {
         let opened = Opened::sealed(&self.storage, &self.names)?;
         let (kept, disposal) = (self.snapshots_kept, self.disposal);
         let is_usable =
             |seq, path: &Path| recovery::sound::<S, M>(&*self.storage, &opened, seq, path).is_ok();
-        compaction::compact(&*self.storage, &self.names, &opened, kept, disposal, &is_usable)
+        let compaction =
+            compaction::compact(&*self.storage, &self.names, &opened, kept, disposal, &is_usable)?;
+        Ok((compaction, opened.bytes_of_first(compaction.segments)))
     }
 
     /// Replays the journal through `seq`, all of it in sealed segments, and compares with the JSON of
@@ -231,7 +269,10 @@ impl Upkeep {
     ) -> Result<Backup, MiniStateError> {
         // So that compaction does not put away what is being copied.
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
-        backup::copy_sealed(&self.storage, &self.names, schema, sealed, to)
+        let observed = self.names.observer().backing_up(to);
+        let backup = backup::copy_sealed(&self.storage, &self.names, schema, sealed, to)?;
+        observed.copied(backup.seq, backup.files.len(), backup.bytes);
+        Ok(backup)
     }
 
     pub(crate) fn necessary_files(&self) -> Result<Vec<PathBuf>, MiniStateError> {

@@ -32,6 +32,7 @@ const ORDER: [&str; 28] = [
     "schema",
     "record",
     "error",
+    "observation",
     "mutation",
     "unsayable",
     "fidelity",

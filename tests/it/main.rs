@@ -24,6 +24,7 @@ mod house;
 mod import;
 mod misuse;
 mod newer_programs;
+mod observation;
 mod one_writer;
 mod planted_bugs;
 mod poison;

@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
+use crate::observation;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Handle, Mutex, RuntimeFlavor, block_in_place, task};
 
@@ -105,7 +106,7 @@ pub(crate) async fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'sta
     match Handle::try_current() {
         Err(_) => job(),
         Ok(runtime) => {
-            let job = Arc::new(Mutex::new(Some(job)));
+            let job = Arc::new(Mutex::new(Some(observation::in_span_of_caller(job))));
             let take =
                 |job: &Mutex<Option<_>>| job.lock().unwrap_or_else(PoisonError::into_inner).take();
             let pooled = Arc::clone(&job);

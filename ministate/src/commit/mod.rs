@@ -35,6 +35,7 @@ use ticket::{Duty, Ticket, Waiter};
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
 use crate::mutation::Mutator;
+use crate::observation::Observer;
 use crate::planted::{Bug, planted};
 use crate::record::Seq;
 use crate::recovery;
@@ -63,6 +64,7 @@ pub(crate) struct Core<S, M> {
     batches_of_one: AtomicU32,
     /// How often in a row it was in vain to wait for those who had been answered.
     fruitless: AtomicU32,
+    observer: Observer,
 }
 
 /// Builds the state at a sequence number anew, from the journal.
@@ -85,8 +87,9 @@ enum Until<'a> {
 impl<S, M> Core<S, M> {
     pub(crate) fn new(journal: Journal, state: S, rebuild: Box<Rebuild<S>>) -> Self {
         let seq = AtomicU64::new(journal.seq());
+        let observer = journal.observer().clone();
         Core {
-            queue: Mutex::new(Queue::new()),
+            queue: Mutex::new(Queue::new(observer.clone())),
             journal: Mutex::new(Some(journal)),
             state: RwLock::new(State::Sound(state)),
             seq,
@@ -94,6 +97,7 @@ impl<S, M> Core<S, M> {
             callers: ground::Callers::default(),
             batches_of_one: AtomicU32::new(0),
             fruitless: AtomicU32::new(0),
+            observer,
         }
     }
 
@@ -337,6 +341,7 @@ where
     /// Says how long the disk took.
     fn commit(&self, journal: &mut Option<Journal>, changes: Changes<M>) -> Duration {
         let Changes { bodies, claimed: changes } = changes;
+        let observed = self.observer.committing(self.seq() + 1, changes.len());
         let journal = journal.as_mut().expect("no change is taken once the journal is released");
         match changes.len() {
             1 => self.batches_of_one.fetch_add(1, Ordering::Relaxed),
@@ -362,6 +367,7 @@ where
                 duty.answer(answer);
             }
         }
+        observed.answered(self.seq());
         took
     }
 
@@ -448,7 +454,9 @@ where
     }
 
     fn poison(&self, cause: MiniStateError) {
-        self.refuse_changes(&MiniStateError::Poisoned { seq: self.seq(), cause: Arc::new(cause) });
+        let (seq, cause) = (self.seq(), Arc::new(cause));
+        self.refuse_changes(&MiniStateError::Poisoned { seq, cause: Arc::clone(&cause) });
+        self.observer.poisoned(seq, &cause);
     }
 
     /// Answers all changes that wait, and those still to come, with the refusal.

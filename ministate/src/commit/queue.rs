@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ticket::{Duty, Ticket, Waiter};
 use crate::error::MiniStateError;
 use crate::mutation::Reply;
+use crate::observation::Observer;
 use crate::record::{Bodies, Body};
 use crate::schema::Tag;
 use crate::sync::Handle;
@@ -27,6 +28,7 @@ pub(super) struct Queue<M> {
     /// Of the last batch; the next one is expected to be as large.
     expected: Size,
     gathering: Option<Gathering>,
+    observer: Observer,
 }
 
 /// A leader that waits for a batch to become so large.
@@ -109,7 +111,7 @@ pub(super) enum Led {
 }
 
 impl<M> Queue<M> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(observer: Observer) -> Self {
         Queue {
             batches: VecDeque::new(),
             leader: Leader::Absent,
@@ -117,6 +119,7 @@ impl<M> Queue<M> {
             runtime: None,
             expected: Size { changes: 0, bytes: 0 },
             gathering: None,
+            observer,
         }
     }
 
@@ -133,11 +136,15 @@ impl<M> Queue<M> {
             self.runtime = Handle::try_current().ok();
         }
         let duty = Duty::to(ticket);
-        let change = match work {
-            Work::Apply(change) => change,
-            Work::Seal => return self.batches.push_back(Batch::Seal(duty)),
-            Work::Close => return self.batches.push_back(Batch::Close(duty)),
-        };
+        match work {
+            Work::Apply(change) => self.push_change(change, duty),
+            Work::Seal => self.batches.push_back(Batch::Seal(duty)),
+            Work::Close => self.batches.push_back(Batch::Close(duty)),
+        }
+        self.tell_who_waits();
+    }
+
+    fn push_change(&mut self, change: Change<M>, duty: Duty) {
         match self.batches.back_mut() {
             Some(Batch::Changes(last)) if last.bodies.bytes() < BATCH_BYTES => {
                 last.push(change, duty);
@@ -197,12 +204,15 @@ impl<M> Queue<M> {
         if self.batches.is_empty() {
             self.runtime = None;
         }
+        self.tell_who_waits();
         Some(batch)
     }
 
     pub(super) fn take_all(&mut self) -> VecDeque<Batch<M>> {
         self.runtime = None;
-        std::mem::take(&mut self.batches)
+        let all = std::mem::take(&mut self.batches);
+        self.tell_who_waits();
+        all
     }
 
     /// All but what wants to close.
@@ -212,11 +222,22 @@ impl<M> Queue<M> {
             Batch::Changes(_) | Batch::Seal(_) => false,
         });
         self.batches = closes;
+        self.tell_who_waits();
         others
+    }
+
+    fn tell_who_waits(&self) {
+        self.observer.waiting(|| self.batches.iter().map(Batch::requests).sum());
     }
 
     /// The request that this is the ticket of, unless a leader has it.
     pub(super) fn withdraw(&mut self, ticket: &Arc<Ticket>) -> Option<Batch<M>> {
+        let withdrawn = self.take(ticket);
+        self.tell_who_waits();
+        withdrawn
+    }
+
+    fn take(&mut self, ticket: &Arc<Ticket>) -> Option<Batch<M>> {
         for (at, batch) in self.batches.iter_mut().enumerate().rev() {
             match batch {
                 Batch::Changes(changes) => {
@@ -269,6 +290,13 @@ impl<M> Batch<M> {
                 }
             }
             Batch::Seal(duty) | Batch::Close(duty) => duty.answer(Err(refusal.clone())),
+        }
+    }
+
+    fn requests(&self) -> usize {
+        match self {
+            Batch::Changes(changes) => changes.claimed.len(),
+            Batch::Seal(_) | Batch::Close(_) => 1,
         }
     }
 

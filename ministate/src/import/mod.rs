@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::error::MiniStateError;
 use crate::journal::{self, Names};
 use crate::mutation::Mutator;
+use crate::observation::Torn;
 use crate::record::Chain;
 use crate::recovery::{Imported, Progress, TornTail};
 use crate::storage::Storage;
@@ -86,6 +87,7 @@ where
     let Replayed { seq, torn } =
         records::replay::<S, M>(storage, names, old, behind, &mut state, on_progress)?;
     refuse_lost_tail(names, old, seq)?;
+    names.observer().rejected(&rejected_snapshots);
 
     let identity = format!("{:016x}{:016x}", storage.unique(), storage.unique());
     upkeep::publish::<S, M>(storage, names, &identity, (seq, Chain::START), &state)?;
@@ -93,6 +95,8 @@ where
     let renamed = old.put_away(storage, names)?;
     let torn_tail = torn.and_then(|(path, bytes)| {
         let (_, kept_in) = renamed.into_iter().find(|(from, _)| *from == path)?;
+        let (file, byte) = (&*kept_in, None);
+        names.observer().torn_tail(&Torn { file, byte, bytes, after: seq, kept_in: file });
         Some(TornTail { after: seq, bytes, kept_in })
     });
     let kept = files::kept(storage, names)?;

@@ -319,6 +319,11 @@ impl Opened {
         self.files.sealed.keys().copied().collect()
     }
 
+    /// How many bytes the first so many segments have.
+    pub(crate) fn bytes_of_first(&self, segments: usize) -> u64 {
+        self.segments.iter().take(segments).map(Segment::file_bytes).sum()
+    }
+
     /// The sealed segments that begin at a mutation or before it, in order.
     pub(crate) fn sealed_through(&self, seq: Seq) -> impl Iterator<Item = &PathBuf> {
         self.files.sealed.range(..=seq).map(|(_, path)| path)

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::error::MiniStateError;
+use crate::observation::Observer;
 use crate::record::Seq;
 
 /// Digits of a sequence number in a name: all of them, so that `ls` sorts by history.
@@ -19,6 +20,8 @@ pub(crate) struct Names {
     active: String,
     /// With which all other names begin.
     stem: String,
+    /// To whom the journal has this name as well.
+    observer: Observer,
 }
 
 /// What a file in the journal's directory is to the journal.
@@ -52,12 +55,20 @@ impl Names {
         if stem.is_empty() || is_ours(&active) {
             return Err(bad());
         }
-        Ok(Names { dir, active, stem })
+        let observer = Observer::of(&dir.join(&active));
+        Ok(Names { dir, active, stem, observer })
     }
 
     /// The same names in another directory.
     pub(crate) fn in_dir(&self, dir: &Path) -> Names {
-        Names { dir: dir.to_path_buf(), active: self.active.clone(), stem: self.stem.clone() }
+        let (active, stem) = (self.active.clone(), self.stem.clone());
+        let observer = Observer::of(&dir.join(&active));
+        Names { dir: dir.to_path_buf(), active, stem, observer }
+    }
+
+    /// Whom to tell of the journal.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     pub(crate) fn dir(&self) -> &Path {

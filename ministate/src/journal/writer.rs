@@ -11,6 +11,7 @@ use super::header::{self, Header};
 use super::names::Names;
 use super::{Found, FoundState, Newest, Predecessor, SegmentEnd};
 use crate::error::MiniStateError;
+use crate::observation::{Moment, Observer, Torn};
 use crate::planted::{Bug, planted};
 use crate::record::{self, Bodies, Chain, Seq};
 use crate::schema::Schema;
@@ -217,6 +218,10 @@ fn settle_newest(
     if synced && end.file_bytes > end.data_bytes {
         active.cut_to_data().map_err(MiniStateError::io("settling", path))?;
     }
+    if let Some((bytes, kept_in)) = &settled.torn {
+        let (byte, after) = (Some(end.data_bytes), last.seq);
+        names.observer().torn_tail(&Torn { file: path, byte, bytes: *bytes, after, kept_in });
+    }
     Ok(active)
 }
 
@@ -384,6 +389,11 @@ impl Journal {
         self.last.seq
     }
 
+    /// Whom to tell of the journal.
+    pub(crate) fn observer(&self) -> &Observer {
+        self.names.observer()
+    }
+
     /// Appends the records as one batch, and returns once they are on stable storage.
     ///
     /// After a failure the journal must not be appended to again.
@@ -402,7 +412,8 @@ impl Journal {
             let seq = last.seq + mutations;
             last = Continuity { seq, batch: Some(first), chain, record: chain };
         }
-        let fill_bytes = fill_bytes(self.settings.segment_bytes, self.buffer.len());
+        let bytes = self.buffer.len();
+        let fill_bytes = fill_bytes(self.settings.segment_bytes, bytes);
         if let Err(error) = self.active.write(&mut self.buffer, fill_bytes) {
             return Err(match self.active.undo() {
                 Ok(()) => Failure::NotWritten(error),
@@ -410,9 +421,13 @@ impl Journal {
             });
         }
         // A sync that failed says nothing about what the disk has, and neither would a second one.
-        self.active.sync().map_err(Failure::Unknown)?;
+        let asked = Moment::now();
+        let synced = self.active.sync();
+        self.observer().synced(asked);
+        synced.map_err(Failure::Unknown)?;
         self.active.unmarked = true;
         self.last = last;
+        self.observer().appended(last.seq, || bodies.iter().count(), bytes);
         Ok(())
     }
 
@@ -466,6 +481,7 @@ impl Journal {
         let active = Active::open(storage, &names.active(), first, line.len() as u64);
         self.active = Active { fill, ..active.map_err(into_io)? };
         self.last = Continuity { batch: None, chain, ..self.last };
+        self.observer().rotated(self.last.seq);
         self.publish_head().map_err(into_io)
     }
 

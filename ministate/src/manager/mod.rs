@@ -470,7 +470,7 @@ where
 
     async fn submit(&self, change: Change<M>) -> Result<Done, MiniStateError> {
         let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
-        let done = self.core.submit(Work::Apply(change)).await?;
+        let done = self.told(self.core.submit(Work::Apply(change)).await)?;
         if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
             let sealed = self.core.submit(Work::Seal).await;
             ground::run(move || turn.complete(sealed.map(|sealed| sealed.seq))).await;
@@ -480,7 +480,7 @@ where
 
     fn submit_blocking(&self, change: Change<M>) -> Result<Done, MiniStateError> {
         let (mutations, bytes) = (change.body.mutations, change.body.record_bytes());
-        let done = self.core.submit_blocking(Work::Apply(change))?;
+        let done = self.told(self.core.submit_blocking(Work::Apply(change)))?;
         if let Some(turn) = self.upkeep.turn_after(mutations, bytes) {
             let sealed = self.core.submit_blocking(Work::Seal);
             turn.complete(sealed.map(|sealed| sealed.seq));
@@ -519,16 +519,27 @@ where
         mutation: M,
         keep: impl FnOnce(Option<Tag>, &[u8]) -> P,
     ) -> Result<Encoded<M, P>, MiniStateError> {
-        fidelity::encode::<S, M, P>(mutation, self.fidelity, keep)
-            .map_err(|reason| MiniStateError::Refused { reason })
+        self.told(
+            fidelity::encode::<S, M, P>(mutation, self.fidelity, keep)
+                .map_err(|reason| MiniStateError::Refused { reason }),
+        )
     }
 
     fn limit(&self, body: Body) -> Result<Body, MiniStateError> {
         let (bytes, limit) = (body.len() as u64, self.record_bytes_max);
         if bytes > limit {
-            return Err(MiniStateError::Refused { reason: Refusal::TooLarge { bytes, limit } });
+            let reason = Refusal::TooLarge { bytes, limit };
+            return self.told(Err(MiniStateError::Refused { reason }));
         }
         Ok(body)
+    }
+
+    /// Tells whoever observes the journal of an answer that is an error.
+    fn told<T>(&self, answer: Result<T, MiniStateError>) -> Result<T, MiniStateError> {
+        if let Err(error) = &answer {
+            self.upkeep.names.observer().failed(error);
+        }
+        answer
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::MiniStateError;
 use crate::import;
 use crate::journal::{self, Names, Settings};
 use crate::mutation::Mutator;
+use crate::observation::Opening;
 use crate::options::Options;
 use crate::recovery::{self, Recovered, Recovery, TornTail};
 use crate::rhythm::Rhythm;
@@ -147,6 +148,7 @@ impl Options {
         let state_dir = state_dir.to_path_buf();
         let journal_path = state_dir.join(journal_file);
         let names = Names::new(&state_dir, journal_file)?;
+        let _opening = names.observer().opening();
         storage
             .create_dir_all(names.dir())
             .map_err(MiniStateError::io("creating the directory", names.dir()))?;
@@ -160,7 +162,9 @@ impl Options {
         let begin = || (initial.take().expect("a history begins once"))();
         let taken_over = import::take_over::<S, M>(&storage, &names, begin, &*on_progress)?;
         let (imported, torn_off) = taken_over.unzip();
+        let recovering = names.observer().recovering();
         let recovered = recovery::recover::<S, M>(&storage, &names, begin, &*on_progress)?;
+        drop(recovering);
         let Recovered { state, found, created, snapshot, rejected, replayed, voided, bytes_read } =
             recovered;
         let was_closed = found.was_closed();
@@ -189,6 +193,14 @@ impl Options {
             duration: started.elapsed(),
         };
         recovery::leave_note(&*storage, &names.lock(), &recovery)?;
+        names.observer().opened(&Opening {
+            seq: journal.seq(),
+            snapshot,
+            rejected: &recovery.rejected_snapshots,
+            replayed,
+            voided: &recovery.voided,
+            took: recovery.duration,
+        });
         let one_at_a_time = Mutex::new(());
         let upkeep = Arc::new(Upkeep {
             storage,
