@@ -6,6 +6,8 @@
 //! ```
 //!
 //! The directories stand in `tests/fixtures/evolve_schema`, as the older versions left them.
+//!
+//! Longer than 400 lines: three versions of one program stand one below the other, to be compared.
 
 #![expect(clippy::disallowed_methods, reason = "an example copies the directories that it opens")]
 

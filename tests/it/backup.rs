@@ -1,16 +1,17 @@
 //! A backup is the journal as it was at one mutation, whoever was writing and whatever failed.
 
+mod failures;
+mod necessary_files;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ministate::storage::{Fault, Simulated, Storage};
+use ministate::storage::{Simulated, Storage};
 use ministate::{Backup, Disposal, MiniStateError, Options};
-use ministate_tests::{
-    Call, Hook, Hooked, JOURNAL, List, Lists, Push, entries, open_simulated, push, say_loudly,
-};
+use ministate_tests::{JOURNAL, List, Lists, Push, entries, open_simulated, push, say_loudly};
 
 fn all_of(count: u64) -> Vec<u64> {
     (0..count).collect()
@@ -293,135 +294,4 @@ fn a_closed_manager_makes_no_backup() {
     lists.blocking_close().unwrap();
     assert!(matches!(lists.blocking_backup("copy"), Err(MiniStateError::Closed)));
     assert!(disk.list(Path::new("copy")).is_err());
-}
-
-fn before_a_backup() -> (Simulated, Lists) {
-    let disk = Simulated::new();
-    let lists = open_simulated(&disk, 600).unwrap();
-    push_all(&lists, 0..10);
-    lists.blocking_create_snapshot().unwrap();
-    push_all(&lists, 10..20);
-    (disk, lists)
-}
-
-/// The copy is whole, or is refused, or was not begun; returns whether it is whole.
-fn is_whole_or_no_journal(disk: &Simulated, story: &str) -> bool {
-    let options = Options::new().storage(disk.clone());
-    match options.blocking_read_only::<List, Push>("copy", JOURNAL) {
-        Ok(copy) => {
-            assert_eq!(copy.read(|list| list.entries.clone()), all_of(20), "{story}");
-            assert_eq!(copy.blocking_state_at(5).unwrap().entries, all_of(5), "{story}");
-            let copy = open_in(disk, "copy").unwrap();
-            assert_eq!(copy.blocking_apply(push(20)).unwrap(), 21, "{story}");
-            true
-        }
-        Err(MiniStateError::NoJournal { .. }) => {
-            // Nothing that a manager would take for the beginning of a journal.
-            let listed = disk.list(Path::new("copy")).unwrap_or_default();
-            let begun = |name: &String| !name.ends_with(".tmp") && !name.ends_with(".lock");
-            assert!(!listed.iter().any(begun), "{story}: {listed:?}");
-            false
-        }
-        Err(refused) => {
-            let error = open_in(disk, "copy").expect_err(story);
-            assert_eq!(error.to_string(), refused.to_string(), "{story}");
-            // What makes it whole comes last.
-            assert!(disk.content(Path::new("copy").join(JOURNAL)).is_none(), "{story}: {refused}");
-            false
-        }
-    }
-}
-
-#[test]
-fn a_power_cut_during_a_backup_leaves_the_journal_sound_and_no_shorter_copy() {
-    let mut whole = 0;
-    let calls = {
-        let (disk, lists) = before_a_backup();
-        let before = disk.calls();
-        lists.blocking_backup("copy").unwrap();
-        disk.calls() - before
-    };
-    assert!(calls > 50);
-    for call in 0..=calls {
-        for seed in 0..8 {
-            let story = format!("call {call}, seed {seed}");
-            let (disk, lists) = before_a_backup();
-            disk.cut_power_at(disk.calls() + call);
-            let acknowledged = lists.blocking_backup("copy").is_ok();
-            let disk = disk.restarted(seed);
-            assert_eq!(entries(&open_simulated(&disk, 600).unwrap()), all_of(20), "{story}");
-            let is_whole = is_whole_or_no_journal(&disk, &story);
-            assert!(is_whole || !acknowledged, "{story}");
-            whole += usize::from(is_whole);
-        }
-    }
-    assert!(whole >= 8);
-}
-
-#[test]
-fn a_failing_call_during_a_backup_takes_nothing_from_the_journal() {
-    let calls = {
-        let (disk, lists) = before_a_backup();
-        let before = disk.calls();
-        lists.blocking_backup("copy").unwrap();
-        disk.calls() - before
-    };
-    for call in 0..calls {
-        for fault in [Fault::Fails, Fault::Full] {
-            let story = format!("call {call}, {fault:?}");
-            let (disk, lists) = before_a_backup();
-            disk.fail_at(disk.calls() + call, fault);
-            let acknowledged = lists.blocking_backup("copy").is_ok();
-            assert_eq!(entries(&lists), all_of(20), "{story}");
-            drop(lists);
-            assert_eq!(entries(&open_simulated(&disk, 600).unwrap()), all_of(20), "{story}");
-            assert!(is_whole_or_no_journal(&disk, &story) || !acknowledged, "{story}");
-        }
-    }
-}
-
-/// While the directory is listed for the first time, the active segment has no name of the journal.
-#[derive(Debug)]
-struct Renaming {
-    disk: Simulated,
-    calls: Arc<AtomicU64>,
-}
-
-impl Hook for Renaming {
-    fn before(&self, _call: Call) {
-        let (active, elsewhere) = (Path::new("lists").join(JOURNAL), Path::new("lists/elsewhere"));
-        match self.calls.fetch_add(1, Ordering::Relaxed) {
-            0 => self.disk.rename(&active, elsewhere).unwrap(),
-            1 => self.disk.rename(elsewhere, &active).unwrap(),
-            _ => {}
-        }
-    }
-}
-
-#[test]
-fn the_necessary_files_have_a_segment_that_a_listing_missed() {
-    let (disk, calls) = (Simulated::new(), Arc::new(AtomicU64::new(1 << 32)));
-    let renaming = Renaming { disk: disk.clone(), calls: Arc::clone(&calls) };
-    let options = Options::new().segment_bytes(600).storage(Hooked::new(disk, renaming));
-    let lists: Lists = options.blocking_open("lists", JOURNAL).unwrap();
-    push_all(&lists, 0..20);
-    let files = lists.necessary_files().unwrap();
-    calls.store(0, Ordering::Relaxed);
-    assert_eq!(lists.necessary_files().unwrap(), files);
-}
-
-#[test]
-fn the_necessary_files_of_a_journal_at_rest_are_a_copy_of_it() {
-    let tmp = tempfile::tempdir().unwrap();
-    let (dir, to) = (tmp.path().join("state"), tmp.path().join("copy"));
-    let lists: Lists = Options::new().segment_bytes(600).blocking_open(&dir, JOURNAL).unwrap();
-    push_all(&lists, 0..20);
-    lists.blocking_create_snapshot().unwrap();
-    push_all(&lists, 20..25);
-    let files = lists.necessary_files().unwrap();
-    assert_eq!(files.first(), Some(&dir.join("list.wal.head.json")));
-    assert_eq!(files.last(), Some(&dir.join(JOURNAL)));
-    copied_as_a_tool_would(&files, &to);
-    let copy: Lists = Options::new().blocking_open(&to, JOURNAL).unwrap();
-    assert_eq!(entries(&copy), all_of(25));
 }

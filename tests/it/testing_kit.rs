@@ -1,23 +1,20 @@
 //! The kit finds in a test what would go wrong at the next start, and says where; and it finds
 //! nothing where nothing is wrong.
 
+mod fixtures;
+mod in_memory;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ministate::storage::Simulated;
-use ministate::testing::{
-    CrashFailure, CrashTest, assert_deterministic, assert_replays, crash_test, in_memory,
-    in_memory_with,
-};
-use ministate::{MiniStateError, Mutations, Mutator, Options, StateManager};
+use ministate::testing::{CrashFailure, CrashTest, assert_deterministic, crash_test};
+use ministate::{MiniStateError, Mutations, Mutator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +35,7 @@ macro_rules! application {
         }
     };
 }
+use application;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Step {
@@ -352,156 +350,4 @@ fn a_crash_test_looks_at_no_more_than_it_may_and_begins_where_it_is_told() {
         let counts = crash_test::<Sum, Step>(steps(few)).unwrap();
         assert!(counts.crash_states > 5, "{counts}");
     }
-}
-
-/// The second release of an application, and below the first.
-mod second {
-    use super::{BTreeMap, Deserialize, Mutations, Serialize};
-
-    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-    pub(super) struct List {
-        pub(super) entries: BTreeMap<u64, String>,
-    }
-
-    #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
-    #[mutations(state = List)]
-    pub(super) enum ListOp {
-        #[mutation(version = 2, from(1 = AddV1))]
-        Add { entry: u64, text: String },
-    }
-
-    #[derive(Deserialize)]
-    pub(super) struct AddV1 {
-        entry: u64,
-    }
-
-    impl From<AddV1> for ListOp {
-        fn from(old: AddV1) -> Self {
-            ListOp::Add { entry: old.entry, text: "old".into() }
-        }
-    }
-
-    impl List {
-        fn add(&mut self, entry: u64, text: String) {
-            self.entries.insert(entry, text);
-        }
-    }
-}
-
-mod first {
-    use super::{BTreeMap, Deserialize, Mutations, Serialize};
-
-    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-    pub(super) struct List {
-        entries: BTreeMap<u64, String>,
-    }
-
-    #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
-    #[mutations(state = List)]
-    pub(super) enum ListOp {
-        Add { entry: u64 },
-    }
-
-    impl List {
-        fn add(&mut self, entry: u64) {
-            self.entries.insert(entry, "first".into());
-        }
-    }
-}
-
-fn left_by_the_first_release(dir: &Path) {
-    let list: StateManager<first::List, first::ListOp> =
-        Options::new().blocking_open(dir, "list.wal.jsonl").unwrap();
-    list.blocking_apply(first::ListOp::Add { entry: 1 }).unwrap();
-    list.blocking_apply(first::ListOp::Add { entry: 2 }).unwrap();
-    list.blocking_close().unwrap();
-}
-
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
-    let name = |entry: &fs::DirEntry| entry.file_name().into_string().unwrap();
-    entries.map(|entry| (name(&entry), fs::read(entry.path()).unwrap())).collect()
-}
-
-fn replayed(dir: &Path, expected: &second::List) -> Result<(), String> {
-    let replay = || assert_replays::<second::List, second::ListOp>(dir, "list.wal.jsonl", expected);
-    catch_unwind(AssertUnwindSafe(replay)).map_err(|panic| message(&*panic))
-}
-
-#[test]
-fn a_directory_of_an_older_release_is_replayed_and_stays_as_it_is() {
-    let fixture = tempfile::tempdir().unwrap();
-    let dir = fixture.path();
-    left_by_the_first_release(dir);
-    let before = contents(dir);
-    let expected =
-        |text: &str| second::List { entries: [1, 2].map(|entry| (entry, text.into())).into() };
-    replayed(dir, &expected("old")).unwrap();
-    let text = replayed(dir, &expected("first")).unwrap_err();
-    says(&text, &["the fixture ", "2 mutations", "`entries.1` was \"first\" and is \"old\""]);
-    assert_eq!(contents(dir), before);
-}
-
-#[test]
-fn a_directory_that_no_longer_opens_is_reported_with_its_operation() {
-    let fixture = tempfile::tempdir().unwrap();
-    left_by_the_first_release(fixture.path());
-    let expected = first::List::default();
-    let replay = || {
-        #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
-        #[mutations(state = first::List)]
-        enum Renamed {
-            #[mutation(apply = insert)]
-            Insert { entry: u64 },
-        }
-
-        fn insert(_list: &mut first::List, _entry: u64) {}
-
-        assert_replays::<first::List, Renamed>(fixture.path(), "list.wal.jsonl", &expected);
-    };
-    let text = message(&*catch_unwind(AssertUnwindSafe(replay)).unwrap_err());
-    says(&text, &["add@1", "does not know"]);
-    let text = replayed(&fixture.path().join("elsewhere"), &second::List::default()).unwrap_err();
-    says(&text, &["there is no journal"]);
-}
-
-#[test]
-fn a_manager_in_memory_is_a_manager() {
-    application!(Sum { sum: u64 }, |step, state| {
-        assert!(step.number < 100, "too much");
-        state.sum += step.number;
-    });
-    let sum = in_memory::<Sum, Step>();
-    assert_eq!(sum.blocking_apply(Step { number: 3 }).unwrap(), 1);
-    assert_eq!(sum.blocking_apply_batch(steps(3)).unwrap(), 2..=4);
-    sum.blocking_create_snapshot().unwrap();
-    sum.blocking_verify_replay().unwrap();
-    assert_eq!(sum.blocking_state_at(1).unwrap(), Sum { sum: 3 });
-    assert_eq!(sum.read(|sum| sum.sum), 9);
-    // Each has a disk of its own.
-    assert_eq!(in_memory::<Sum, Step>().sequence(), 0);
-    let begun = in_memory_with(Sum { sum: 5 });
-    begun.blocking_apply(Step { number: 1 }).unwrap();
-    assert_eq!(begun.read(|sum| sum.sum), 6);
-    // A panic of a handler is answered as in production.
-    match sum.blocking_apply(Step { number: 100 }) {
-        Err(MiniStateError::HandlerPanicked { seq: 5, .. }) => {}
-        other => panic!("{other:?}"),
-    }
-    sum.blocking_close().unwrap_err();
-    let refused = catch_unwind(|| in_memory_with::<Mean, Step>(Mean { sum: 0.0, mean: f64::NAN }));
-    says(&message(&*refused.unwrap_err()), &["NaN in `mean`"]);
-}
-
-#[tokio::test]
-async fn a_manager_in_memory_works_with_a_runtime() {
-    application!(Sum { sum: u64 }, |step, state| state.sum += step.number);
-    let sum = in_memory::<Sum, Step>();
-    sum.apply(Step { number: 3 }).await.unwrap();
-    sum.compact().await.unwrap();
-    sum.close().await.unwrap();
-    assert_eq!(sum.read(|sum| sum.sum), 3);
-    let disk = Simulated::new();
-    let _opened: StateManager<Sum, Step> =
-        Options::new().storage(disk.clone()).open("app", "app.wal.jsonl").await.unwrap();
 }
