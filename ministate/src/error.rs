@@ -16,6 +16,7 @@ use crate::schema::DecodeError;
 /// | [`OutcomeUnknown`](Self::OutcomeUnknown) | it is there after reopening, or it never was | poisoned: reopen |
 /// | [`HandlerPanicked`](Self::HandlerPanicked) | it is in the journal, and panics at every replay | poisoned: mend the handler |
 /// | [`Poisoned`](Self::Poisoned), [`Closed`](Self::Closed) | nothing was written | refuses writes |
+/// | [`Trimmed`](Self::Trimmed), [`Lagging`](Self::Lagging), [`Withdrawn`](Self::Withdrawn) | come from subscriptions and followers; all is as it was | works on |
 /// | all others | come from opening, from snapshots and backups, and from closing; what was acknowledged is as it was | |
 ///
 /// A poisoned manager still serves reads, from the last state that is durable.
@@ -181,6 +182,27 @@ pub enum MiniStateError {
         operation: Option<String>,
         /// Why it cannot be read.
         source: Arc<dyn Error + Send + Sync>,
+    },
+    /// Compaction has put the mutations away that a [`Subscription`](crate::Subscription) wants next.
+    Trimmed {
+        /// The first mutation that is wanted.
+        seq: u64,
+        /// The first that the journal still holds.
+        first: u64,
+    },
+    /// A [`Subscription`](crate::Subscription) is further behind than its
+    /// [`lag_limit`](crate::Subscription::lag_limit).
+    Lagging {
+        /// The mutation that comes next.
+        next: u64,
+        /// How many mutations are durable and were not yielded yet.
+        behind: u64,
+    },
+    /// The journal no longer holds a mutation that was read from it: its writer took back what it
+    /// could not make durable, or the files were replaced.
+    Withdrawn {
+        /// The mutation.
+        seq: u64,
     },
     /// The journal replays to another state than the one in memory: a handler is not deterministic,
     /// or something else changed the state.
@@ -542,6 +564,20 @@ impl MiniStateError {
                  `retired` for it, or make it void with `ministate void`",
                 of(operation)
             ),
+            Self::Trimmed { seq, first } => write!(
+                f,
+                "mutation {seq} was put away by a compaction; take the state as it is, and \
+                 subscribe behind it, or from mutation {first}"
+            ),
+            Self::Lagging { next, behind } => write!(
+                f,
+                "{behind} mutations wait to be taken; go on with mutation {next}, or take the \
+                 state as it is and subscribe behind it"
+            ),
+            Self::Withdrawn { seq } => write!(
+                f,
+                "the journal no longer holds mutation {seq} as it was read; read the state anew"
+            ),
             Self::Diverged { first, through } => write!(
                 f,
                 "the journal through mutation {through} does not replay to the state in memory, \
@@ -647,6 +683,9 @@ impl Error for MiniStateError {
             | Self::NoSnapshot { .. }
             | Self::UnknownOperations { .. }
             | Self::HandlerPanicked { .. }
+            | Self::Trimmed { .. }
+            | Self::Lagging { .. }
+            | Self::Withdrawn { .. }
             | Self::Diverged { .. }
             | Self::Closed => None,
         }

@@ -74,6 +74,8 @@
 //! | less on the disk | [`compact`](StateManager::compact) |
 //! | a copy elsewhere | [`backup`](StateManager::backup), or [`necessary_files`](StateManager::necessary_files) for a tool |
 //! | a look at a journal that another process writes | [`Options::read_only`] |
+//! | every change, as it becomes durable | [`subscribe`](StateManager::subscribe) |
+//! | the state in another process, kept up to date | [`Follower`] |
 //! | the state as it was | [`state_at`](StateManager::state_at) |
 //! | the end | [`close`](StateManager::close) |
 //! | tests of your handlers and your state | `testing` (feature `testing`) |
@@ -111,9 +113,11 @@
 pub mod testing;
 #[cfg(feature = "snapshot")]
 mod former;
+mod follower;
 mod manager;
 mod options;
 mod mutation;
+mod feed;
 mod read_only;
 mod commit;
 mod import;
@@ -144,7 +148,9 @@ mod planted;
 pub use backup::Backup;
 pub use compaction::{Compaction, Disposal};
 pub use error::{MiniStateError, Position, Refusal, RejectedSnapshot};
+pub use feed::{Change, Subscription};
 pub use fidelity::Fidelity;
+pub use follower::{Follower, FollowerStatus, NotPromoted, Reload};
 pub use manager::{Applied, JournalStatus, StateManager};
 /// ```
 /// use ministate::{Mutations, Mutator};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::compaction::Disposal;
 use crate::fidelity::Fidelity;
@@ -45,6 +46,7 @@ use crate::storage::{Disk, Storage};
 /// | [`snapshot_every`](Self::snapshot_every) | never |
 /// | [`snapshots_kept`](Self::snapshots_kept) | 2 |
 /// | [`disposal`](Self::disposal) | [`Disposal::Archive`] |
+/// | [`look_every`](Self::look_every) | 100 ms |
 /// | [`on_progress`](Self::on_progress) | nobody listens |
 /// | [`storage`](Self::storage) | [`Disk`] |
 #[derive(Clone)]
@@ -55,6 +57,7 @@ pub struct Options {
     pub(crate) snapshot_every: Option<SnapshotEvery>,
     pub(crate) snapshots_kept: usize,
     pub(crate) disposal: Disposal,
+    pub(crate) look_every: Duration,
     pub(crate) on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
     pub(crate) storage: Arc<dyn Storage>,
 }
@@ -68,6 +71,7 @@ impl Default for Options {
             snapshot_every: None,
             snapshots_kept: 2,
             disposal: Disposal::Archive,
+            look_every: Duration::from_millis(100),
             on_progress: Arc::new(|_| {}),
             storage: Arc::new(Disk),
         }
@@ -126,6 +130,14 @@ impl Options {
         self
     }
 
+    /// How long a [`Follower`](crate::Follower) waits between two looks at the files: about as far can
+    /// it be behind the writer. A look that finds nothing new makes about ten calls of the system, and
+    /// reads no more than a few bytes.
+    pub fn look_every(mut self, pause: Duration) -> Self {
+        self.look_every = pause;
+        self
+    }
+
     /// Is called about once a MiB during recovery, and once at its end; before that in the same way
     /// for a journal of ministate 0.1 that is taken over. On the thread that recovers: keep it
     /// short.
@@ -150,6 +162,7 @@ impl fmt::Debug for Options {
             .field("snapshot_every", &self.snapshot_every)
             .field("snapshots_kept", &self.snapshots_kept)
             .field("disposal", &self.disposal)
+            .field("look_every", &self.look_every)
             .field("storage", &self.storage)
             .finish_non_exhaustive()
     }

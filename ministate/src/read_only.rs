@@ -23,7 +23,7 @@ use crate::storage::Storage;
 
 /// The state of a journal as it was at one moment, from [`Options::read_only`].
 ///
-/// It does not follow what is written later: open again for that.
+/// It does not follow what is written later: a [`Follower`](crate::Follower) does.
 ///
 /// ```
 /// # use ministate::{Mutator, Options};
@@ -263,7 +263,7 @@ const READINGS_MAX: usize = 100;
 /// a missing file. Both are gone, or are elsewhere, when the same is read a moment later; damage
 /// stays where it is.
 pub(crate) fn believed<T>(
-    read: impl Fn() -> Result<T, MiniStateError>,
+    mut read: impl FnMut() -> Result<T, MiniStateError>,
 ) -> Result<T, MiniStateError> {
     let mut result = read();
     for _ in 1..READINGS_MAX {
@@ -302,6 +302,8 @@ fn can_be_of_the_moment(error: &MiniStateError) -> bool {
         | MiniStateError::Corrupt { .. }
         | MiniStateError::Missing { .. }
         | MiniStateError::LostTail { .. }
+        | MiniStateError::Trimmed { .. }
+        | MiniStateError::Withdrawn { .. }
         | MiniStateError::NoSnapshot { .. } => true,
         MiniStateError::BadName { .. }
         | MiniStateError::Locked { .. }
@@ -315,6 +317,7 @@ fn can_be_of_the_moment(error: &MiniStateError) -> bool {
         | MiniStateError::UnknownOperations { .. }
         | MiniStateError::Undecodable { .. }
         | MiniStateError::HandlerPanicked { .. }
+        | MiniStateError::Lagging { .. }
         | MiniStateError::Diverged { .. }
         | MiniStateError::Refused { .. }
         | MiniStateError::NotWritten { .. }

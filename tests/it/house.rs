@@ -26,7 +26,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "planted",
     "sync",
     "storage",
@@ -51,9 +51,11 @@ const ORDER: [&str; 29] = [
     "options",
     "commit",
     "read_only",
+    "feed",
     "inspect",
     "manager",
     "former",
+    "follower",
     "testing",
     "lib",
 ];

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ministate::storage::{Access, Simulated, Storage};
-use ministate::{MiniStateError, Mutations, Mutator, Options, StateManager};
+use ministate::{Follower, MiniStateError, Mutations, Mutator, Options, StateManager};
 use ministate_tests::reference::{self, Files, reseal_line};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,27 @@ fn a_void_record_is_skipped_and_its_number_is_taken() {
     assert_eq!((view.sequence(), &*view.recovery().voided), (6, &[3][..]));
     // What nobody decodes, nobody needs.
     assert_eq!(sum.blocking_usage().unwrap().operations[0].mutations, 5);
+}
+
+#[test]
+fn a_void_record_is_yielded_to_no_subscriber_and_applied_by_no_follower() {
+    let disk = journal(5);
+    void(&disk, 3);
+    let sum = open(&disk);
+    let mut changes = sum.subscribe(2);
+    let options = Options::new().storage(disk.clone());
+    let follower: Follower<Sum, old::Op> =
+        options.blocking_follow("sums", "sum.wal.jsonl").unwrap();
+    sum.blocking_apply(add(6)).unwrap();
+    sum.blocking_close().unwrap();
+    let seqs: Vec<u64> =
+        std::iter::from_fn(|| changes.blocking_next()).map(|change| change.unwrap().seq).collect();
+    assert_eq!(seqs, [2, 4, 5, 6]);
+    follower.blocking_wait_for(6).unwrap();
+    assert_eq!(follower.read(|sum| sum.terms.clone()), [1, 2, 4, 5, 6]);
+    drop(sum);
+    let sum = follower.blocking_promote().unwrap();
+    assert_eq!(sum.recovery().voided, [3]);
 }
 
 #[test]

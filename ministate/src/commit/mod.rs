@@ -14,6 +14,7 @@
 //! polled any more.
 
 pub(crate) mod ground;
+pub(crate) mod news;
 mod queue;
 mod submission;
 mod ticket;
@@ -26,6 +27,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use news::News;
 use queue::{Batch, Changes, Claimed, Lacks, Leader, Led, Queue};
 pub(crate) use queue::{Change, Effect, Mutations, Work};
 use submission::Submission;
@@ -60,6 +62,8 @@ pub(crate) struct Core<S, M> {
     seq: AtomicU64,
     rebuild: Box<Rebuild<S>>,
     callers: ground::Callers,
+    /// Whoever wants to know of what is durable and visible.
+    news: Arc<News>,
     /// How many batches in a row were of one request.
     batches_of_one: AtomicU32,
     /// How often in a row it was in vain to wait for those who had been answered.
@@ -88,6 +92,7 @@ impl<S, M> Core<S, M> {
     pub(crate) fn new(journal: Journal, state: S, rebuild: Box<Rebuild<S>>) -> Self {
         let seq = AtomicU64::new(journal.seq());
         let observer = journal.observer().clone();
+        let news = Arc::new(News::new(journal.seq()));
         Core {
             queue: Mutex::new(Queue::new(observer.clone())),
             journal: Mutex::new(Some(journal)),
@@ -95,6 +100,7 @@ impl<S, M> Core<S, M> {
             seq,
             rebuild,
             callers: ground::Callers::default(),
+            news,
             batches_of_one: AtomicU32::new(0),
             fruitless: AtomicU32::new(0),
             observer,
@@ -103,6 +109,10 @@ impl<S, M> Core<S, M> {
 
     pub(crate) fn seq(&self) -> Seq {
         self.seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn news(&self) -> &Arc<News> {
+        &self.news
     }
 
     /// Why no more changes are taken.
@@ -143,6 +153,7 @@ impl<S, M> Core<S, M> {
     /// Lets go of the journal and its lock, once a leader that is at it has finished.
     pub(crate) fn release(&self) {
         drop(self.journal.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.news.end(self.seq(), &MiniStateError::Closed);
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
@@ -360,6 +371,7 @@ where
         let mut answers = Vec::with_capacity(APPLY_RECORDS.min(changes.len()));
         while changes.len() > 0 {
             let applied = self.apply_some(&mut changes, &mut answers);
+            self.news.tell(self.seq());
             if let Err(panicked) = &applied {
                 self.poison(panicked.clone());
             }
@@ -465,6 +477,7 @@ where
         queue.refusal = Some(refusal.clone());
         let refused = queue.take_all_but_closes();
         drop(queue);
+        self.news.end(self.seq(), refusal);
         for batch in refused {
             batch.refuse(refusal);
         }

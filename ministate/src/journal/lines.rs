@@ -10,6 +10,9 @@ use crate::storage::{self, Access, Storage, StorageFile};
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// How much at first where little is expected before the fill.
+const FEW_BYTES: usize = 8 * 1024;
+
 /// The lines of a file.
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -21,6 +24,8 @@ pub(crate) struct Lines {
     pub(crate) buffer: Vec<u8>,
     start: usize,
     current: Option<usize>,
+    /// How much is read next.
+    chunk_bytes: usize,
 }
 
 /// Where the current line is.
@@ -44,10 +49,56 @@ impl Lines {
         let file = storage.open(path, Access::Read).map_err(MiniStateError::io("opening", path))?;
         let file_bytes = file.len().map_err(MiniStateError::io("reading", path))?;
         let position = Position { file: path.to_path_buf(), line: 1, byte: 0 };
-        Ok(Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None })
+        let (buffer, start, current, chunk_bytes) = (Vec::new(), 0, None, CHUNK_BYTES);
+        Ok(Lines { file, file_bytes, position, buffer, start, current, chunk_bytes })
     }
 
-    #[cfg(feature = "inspect")]
+    /// The same line of another file.
+    pub(super) fn in_file(
+        &self,
+        storage: &dyn Storage,
+        path: &Path,
+    ) -> Result<Lines, MiniStateError> {
+        let mut lines = Lines::open(storage, path)?;
+        lines.position = Position { file: path.to_path_buf(), ..self.position };
+        lines.chunk_bytes = FEW_BYTES;
+        Ok(lines)
+    }
+
+    /// Forgets what was read from the current line on, and how long the file was. Little is expected
+    /// there.
+    pub(super) fn look_again(&mut self) -> Result<(), MiniStateError> {
+        (self.buffer, self.start, self.current) = (Vec::new(), 0, None);
+        self.chunk_bytes = FEW_BYTES;
+        let bytes = self.file.len();
+        self.file_bytes = bytes.map_err(MiniStateError::io("reading", &self.position.file))?;
+        Ok(())
+    }
+
+    /// Whether no line begins where the current one is: the file ends there, or is filled.
+    pub(super) fn is_at_gone(&self) -> Result<bool, MiniStateError> {
+        let mut byte = [0];
+        let read = self.file.read_at(&mut byte, self.position.byte);
+        let read = read.map_err(MiniStateError::io("reading", &self.position.file))?;
+        Ok(read == 0 || matches!(byte, [0 | b'\n']))
+    }
+
+    /// The bytes before a place in the file; `None` where it ends earlier.
+    pub(super) fn bytes_before<const N: usize>(
+        &self,
+        end: u64,
+    ) -> Result<Option<[u8; N]>, MiniStateError> {
+        let Some(from) = end.checked_sub(N as u64) else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(N);
+        match storage::read_range(&*self.file, from, end, &mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            read => {
+                read.map_err(MiniStateError::io("reading", &self.position.file))?;
+                Ok(bytes.try_into().ok())
+            }
+        }
+    }
+
     pub(super) fn file(&self) -> &dyn StorageFile {
         &*self.file
     }
@@ -104,7 +155,8 @@ impl Lines {
 
     pub(crate) fn read_chunk(&mut self) -> Result<bool, MiniStateError> {
         let from = self.position.byte + (self.buffer.len() - self.start) as u64;
-        let to = self.file_bytes.min(from + CHUNK_BYTES as u64);
+        let to = self.file_bytes.min(from + self.chunk_bytes as u64);
+        self.chunk_bytes = CHUNK_BYTES.min(self.chunk_bytes * 2);
         let before = self.buffer.len();
         storage::read_range(&*self.file, from, to, &mut self.buffer)
             .or_else(|error| self.accept_a_shorter_file(error))
@@ -166,7 +218,8 @@ mod tests {
     fn lines(file_bytes: u64, bytes: &[u8], failure: Option<io::ErrorKind>) -> Lines {
         let file = Box::new(Changed { bytes: bytes.to_vec(), failure });
         let position = Position { file: "lines".into(), line: 1, byte: 0 };
-        Lines { file, file_bytes, position, buffer: Vec::new(), start: 0, current: None }
+        let (buffer, start, current, chunk_bytes) = (Vec::new(), 0, None, CHUNK_BYTES);
+        Lines { file, file_bytes, position, buffer, start, current, chunk_bytes }
     }
 
     #[test]

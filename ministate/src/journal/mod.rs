@@ -10,6 +10,7 @@ mod ends;
 mod header;
 mod lines;
 mod names;
+mod onward;
 mod reader;
 mod tail;
 mod writer;
@@ -34,11 +35,13 @@ use crate::sync::thread;
 pub(crate) use carried::publish_next_with;
 #[cfg(feature = "inspect")]
 pub(crate) use continuity::Continuity as Reached;
-pub(crate) use header::{FORMAT, line_of, object_of, publish_head};
 #[cfg(feature = "inspect")]
-pub(crate) use header::{Header as SegmentHeader, SIGNATURE, read_head as head_file};
+pub(crate) use header::SIGNATURE;
+pub(crate) use header::{FORMAT, line_of, object_of, publish_head};
+pub(crate) use header::{Header as SegmentHeader, read_head as head_file};
 pub(crate) use lines::Lines;
 pub(crate) use names::{Kind, Names};
+pub(crate) use onward::{History, Onward, SYNCING};
 #[cfg(feature = "inspect")]
 pub(crate) use reader::{begins_with, continue_with};
 #[cfg(feature = "inspect")]

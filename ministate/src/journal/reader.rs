@@ -25,8 +25,9 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     pub(crate) header: Header,
     /// The header's checksum.
-    chain: Chain,
-    lines: Lines,
+    pub(super) chain: Chain,
+    /// Behind the header, until records are read.
+    pub(super) lines: Lines,
 }
 
 /// Where the sound part of a segment ends, and what follows.

@@ -2,6 +2,7 @@
 
 mod files;
 mod opening;
+mod watching;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -20,6 +21,7 @@ use crate::record::{Body, BodyOfSeveral};
 use crate::recovery::Recovery;
 use crate::schema::Tag;
 use crate::upkeep::Upkeep;
+pub(crate) use opening::Opening;
 
 /// A state in memory whose every change is in a journal on disk.
 ///

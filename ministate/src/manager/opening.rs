@@ -1,7 +1,8 @@
 //! How does a manager come to be? What it finds on the disk, and in which order it is looked at.
 
+use std::any::Any;
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,12 +15,24 @@ use crate::error::MiniStateError;
 use crate::import;
 use crate::journal::{self, Names, Settings};
 use crate::mutation::Mutator;
-use crate::observation::Opening;
+use crate::observation;
 use crate::options::Options;
-use crate::recovery::{self, Recovered, Recovery, TornTail};
+use crate::recovery::{self, Imported, Recovered, Recovery, TornTail};
 use crate::rhythm::Rhythm;
 use crate::sync::Mutex;
 use crate::upkeep::{self, Newest, Upkeep};
+
+/// An opening whose files have been read.
+pub(crate) struct Opening {
+    pub(crate) started: Instant,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) journal_path: PathBuf,
+    pub(crate) names: Names,
+    pub(crate) lock: Box<dyn Any + Send + Sync>,
+    pub(crate) imported: Option<Imported>,
+    /// What an import has cut off.
+    pub(crate) torn_off: Option<TornTail>,
+}
 
 impl Options {
     /// Opens the journal and recovers the state. See [`StateManager::open`].
@@ -135,16 +148,7 @@ impl Options {
         M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
     {
         let started = Instant::now();
-        let Options {
-            segment_bytes,
-            record_bytes_max,
-            fidelity,
-            snapshot_every,
-            snapshots_kept,
-            disposal,
-            on_progress,
-            storage,
-        } = self;
+        let (storage, on_progress) = (Arc::clone(&self.storage), Arc::clone(&self.on_progress));
         let state_dir = state_dir.to_path_buf();
         let journal_path = state_dir.join(journal_file);
         let names = Names::new(&state_dir, journal_file)?;
@@ -165,6 +169,33 @@ impl Options {
         let recovering = names.observer().recovering();
         let recovered = recovery::recover::<S, M>(&storage, &names, begin, &*on_progress)?;
         drop(recovering);
+        let torn_off = torn_off.flatten();
+        let opening = Opening { started, state_dir, journal_path, names, lock, imported, torn_off };
+        self.managed::<S, M>(opening, recovered)
+    }
+
+    /// Settles the files, and makes a manager of what was recovered from them.
+    pub(crate) fn managed<S, M>(
+        self,
+        opening: Opening,
+        recovered: Recovered<S>,
+    ) -> Result<StateManager<S, M>, MiniStateError>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+        M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+    {
+        let Options {
+            segment_bytes,
+            record_bytes_max,
+            fidelity,
+            snapshot_every,
+            snapshots_kept,
+            disposal,
+            storage,
+            look_every: _,
+            on_progress: _,
+        } = self;
+        let Opening { started, state_dir, journal_path, names, lock, imported, torn_off } = opening;
         let Recovered { state, found, created, snapshot, rejected, replayed, voided, bytes_read } =
             recovered;
         let was_closed = found.was_closed();
@@ -187,13 +218,13 @@ impl Options {
             torn_tail: settled
                 .torn
                 .map(|(bytes, kept_in)| TornTail { after, bytes, kept_in })
-                .or(torn_off.flatten()),
+                .or(torn_off),
             rewritten_bytes: settled.rewritten_bytes,
             imported,
             duration: started.elapsed(),
         };
         recovery::leave_note(&*storage, &names.lock(), &recovery)?;
-        names.observer().opened(&Opening {
+        names.observer().opened(&observation::Opening {
             seq: journal.seq(),
             snapshot,
             rejected: &recovery.rejected_snapshots,

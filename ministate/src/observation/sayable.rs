@@ -37,6 +37,9 @@ pub(super) fn reason(error: &MiniStateError) -> &'static str {
         | MiniStateError::UnreadableState { .. }
         | MiniStateError::UnknownOperations { .. }
         | MiniStateError::Undecodable { .. }
+        | MiniStateError::Trimmed { .. }
+        | MiniStateError::Lagging { .. }
+        | MiniStateError::Withdrawn { .. }
         | MiniStateError::Diverged { .. } => "unreadable",
     }
 }
@@ -73,6 +76,9 @@ pub(super) fn sayable(error: &MiniStateError) -> String {
         | MiniStateError::UnreadableState { .. }
         | MiniStateError::UnknownOperations { .. }
         | MiniStateError::Undecodable { .. }
+        | MiniStateError::Trimmed { .. }
+        | MiniStateError::Lagging { .. }
+        | MiniStateError::Withdrawn { .. }
         | MiniStateError::Diverged { .. }
         | MiniStateError::Closed => error.to_string(),
     }

@@ -69,7 +69,6 @@ impl Head {
     }
 
     /// When the record's batch was written, as its line says.
-    #[cfg(feature = "inspect")]
     pub(crate) fn time<'a>(&self, line: &'a str) -> &'a str {
         let end = self.contents_start - "\",".len();
         line.get(end - "2026-11-22T12:00:01.000Z".len()..end).unwrap_or_default()
@@ -131,10 +130,19 @@ pub(crate) struct Record<'a> {
     pub(crate) chain: Chain,
     /// The length of its line, without the newline.
     pub(crate) bytes: usize,
+    /// Begins with its line.
+    text: &'a str,
     tag: Option<(&'a str, u32)>,
     payload: &'a str,
     /// Why it is not to be applied, as a JSON string; `None` where it is.
     void: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    /// When its batch was written.
+    pub(crate) fn time(&self) -> &'a str {
+        self.head.time(self.text)
+    }
 }
 
 /// Reads the record after `previous`, checksum included, with which `text` begins. What follows it
@@ -168,7 +176,7 @@ pub(crate) fn parse_record<'a>(
             }
         }
     }
-    Some(Record { head, chain, tag, payload, void, bytes })
+    Some(Record { head, chain, text, tag, payload, void, bytes })
 }
 
 /// Whether the payload there holds a newline, of which a line has but one, at its end.

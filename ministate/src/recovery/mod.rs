@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{MiniStateError, Position, Refusal, RejectedSnapshot, operation_name};
-use crate::journal::{Found, Names, Opened, Start, Through};
+use crate::journal::{Found, Names, Opened, SegmentHeader, Start, Through};
 use crate::json::Json;
 use crate::mutation::Mutator;
 use crate::record::{Chain, Member, Record, Seq};
@@ -23,7 +23,7 @@ use crate::snapshot::{self, Snapshot};
 use crate::storage::Storage;
 pub(crate) use note::leave_note;
 use piece::replay_one;
-pub(crate) use piece::{apply, handler_panicked};
+pub(crate) use piece::{apply, decode_one, handler_panicked};
 pub use replay::decode_records;
 use replay::{Ended, Replay, replay_ahead, replay_here};
 
@@ -235,6 +235,33 @@ where
     from_files::<S, M>(&**storage, names, opened, replay_ahead::<S, M>, on_progress)
 }
 
+/// Recovers the state of a journal that is there, of which nobody else writes.
+pub(crate) fn recover_existing<S, M>(
+    storage: &Arc<dyn Storage>,
+    names: &Names,
+    on_progress: &dyn Fn(Progress),
+) -> Result<Recovered<S>, MiniStateError>
+where
+    S: DeserializeOwned,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send,
+{
+    let opened = Opened::all(storage, names)?;
+    if opened.is_fresh() {
+        return Err(MiniStateError::NoJournal { path: names.active() });
+    }
+    from_files::<S, M>(&**storage, names, opened, replay_ahead::<S, M>, on_progress)
+}
+
+/// What the files hold behind a record whose state is known, of which nobody else writes.
+pub(crate) fn end_behind(
+    storage: &Arc<dyn Storage>,
+    names: &Names,
+    start: &Start,
+) -> Result<Found, MiniStateError> {
+    let opened = Opened::all(storage, names)?;
+    opened.read(start, Through::End, &mut |_, _| Ok(ControlFlow::Continue(())))
+}
+
 /// Recovers the state of a journal that somebody may be writing to, as it is now.
 pub(crate) fn recover_beside_writer<S, M>(
     storage: &Arc<dyn Storage>,
@@ -279,20 +306,27 @@ where
 
 /// Refuses what a newer program wrote, before any record is read.
 fn refuse_unknown<S, M: Mutator<S>>(opened: &Opened, start: &Start) -> Result<(), MiniStateError> {
+    let mut headers = opened.headers_behind(start);
+    headers.try_for_each(|(path, header)| refuse_unknown_in::<S, M>(path, header))
+}
+
+/// Refuses a segment of a newer program.
+pub(crate) fn refuse_unknown_in<S, M: Mutator<S>>(
+    path: &Path,
+    header: &SegmentHeader,
+) -> Result<(), MiniStateError> {
     let schema = M::__schema();
-    for (path, header) in opened.headers_behind(start) {
-        let unknown: Vec<String> = header
-            .ops
-            .iter()
-            .filter(|(name, version)| !schema.reads(name, **version))
-            .map(|(name, version)| operation_name((name, *version)))
-            .collect();
-        if !unknown.is_empty() {
-            let (path, by) = (path.to_path_buf(), header.by.clone());
-            return Err(MiniStateError::UnknownOperations { path, by, unknown });
-        }
+    let unknown: Vec<String> = header
+        .ops
+        .iter()
+        .filter(|(name, version)| !schema.reads(name, **version))
+        .map(|(name, version)| operation_name((name, *version)))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let (path, by) = (path.to_path_buf(), header.by.clone());
+    Err(MiniStateError::UnknownOperations { path, by, unknown })
 }
 
 /// The state where there is no journal yet: the initial one, or the one that a crash in the first

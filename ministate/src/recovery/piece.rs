@@ -189,7 +189,11 @@ where
     apply_one(mutation, seq, tag, state)
 }
 
-fn decode_one<S, M>(tag: Option<(&str, u32)>, payload: &str) -> Result<Option<M>, DecodeError>
+/// The mutation; `None` where it is to have no effect, since its operation was retired.
+pub(crate) fn decode_one<S, M>(
+    tag: Option<(&str, u32)>,
+    payload: &str,
+) -> Result<Option<M>, DecodeError>
 where
     M: Mutator<S> + DeserializeOwned,
 {

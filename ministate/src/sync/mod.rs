@@ -20,6 +20,14 @@ pub(crate) use {
 pub(crate) mod thread {
     pub(crate) use std::thread::*;
 
+    /// Starts a thread.
+    pub(crate) fn spawn_named<T: Send + 'static>(
+        name: &str,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<JoinHandle<T>> {
+        Builder::new().name(name.to_string()).spawn(job)
+    }
+
     /// Starts a thread; `None` where the system has none.
     pub(crate) fn spawn_in<'scope, T: Send + 'scope>(
         scope: &'scope Scope<'scope, '_>,

@@ -239,12 +239,20 @@ pub(crate) mod thread {
     use std::num::NonZero;
     use std::time::Duration;
 
+    pub(crate) use shuttle::thread::{JoinHandle, park, scope, yield_now};
     use shuttle::thread::{Scope, ScopedJoinHandle};
-    pub(crate) use shuttle::thread::{park, scope, yield_now};
 
     /// The patience may end at any moment.
     pub(crate) fn park_timeout(_patience: Duration) {
         yield_now();
+    }
+
+    /// Starts a thread.
+    pub(crate) fn spawn_named<T: Send + 'static>(
+        _name: &str,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<JoinHandle<T>> {
+        Ok(shuttle::thread::spawn(job))
     }
 
     /// Starts a thread.
