@@ -9,8 +9,9 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 use super::continuity::Continuity;
-use super::reader::{Segment, check_place};
-use super::{Found, Opened, Start, Through, refuse_gap, start_of};
+use super::files::refuse_gap;
+use super::reader::{Segment, check_place, start_of};
+use super::{Found, Opened, Start, Through};
 use crate::error::{MiniStateError, Position};
 use crate::record::{Record, Seq};
 use crate::sync::thread;

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::continuity::Continuity;
+use super::files::Files;
 use super::header::Header;
 use super::lines::Lines;
+use super::names::Names;
+use super::opened::{ATTEMPTS, newest_segment};
 use super::reader::{Segment, Visit, begins_with, continue_with};
 use super::tail::{self, Verdict};
-use super::{ATTEMPTS, Files, Names, newest_segment};
 use crate::error::MiniStateError;
 use crate::record::{self, Chain, Familiar, Seq};
 use crate::storage::Storage;
