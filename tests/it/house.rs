@@ -184,3 +184,23 @@ fn the_chapters_of_the_guide_stand_at_its_beginning_and_in_the_readme() {
         assert!(readme.contains(&format!("(ministate/docs/guide.md#{anchor})")), "{anchor}");
     }
 }
+
+#[test]
+fn the_readme_names_all_that_is_compiled_with_default_features() {
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--prefix", "none", "--edges", "normal,build"])
+        .args(["--package", "ministate@0.2.0"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("serde_json"), "{tree}");
+    let readme = text_of("README.md");
+    let named = readme.split("## Dependencies").nth(1).unwrap().split("\n## ").next().unwrap();
+    for name in &crates {
+        assert!(named.contains(&format!("`{name}`")), "{name}");
+    }
+    let others = crates.len() - ["ministate", "ministate-derive"].len();
+    assert!(named.contains(&format!("compiles {others} crates besides itself and its derive")));
+}
