@@ -11,7 +11,7 @@ use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::NoSubscriber;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -141,8 +141,9 @@ where
         let around = around.map(|parent| parent.scope().from_root().map(|span| span.name()));
         let within = around.map(Iterator::collect).unwrap_or_default();
         let metadata = attributes.metadata();
-        assert!(metadata.target() == "ministate" || metadata.name() == "request");
-        self.heard(*metadata.level(), metadata.name().to_string(), fields, within);
+        if is_of_ministate(metadata) || metadata.name() == "request" {
+            self.heard(*metadata.level(), metadata.name().to_string(), fields, within);
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -151,9 +152,18 @@ where
         let scope = context.event_scope(event);
         let within = scope.map(|scope| scope.from_root().map(|span| span.name()).collect());
         let what = fields.0.remove("message").unwrap_or_default();
-        assert_eq!(event.metadata().target(), "ministate");
-        self.heard(*event.metadata().level(), what, fields, within.unwrap_or_default());
+        if is_of_ministate(event.metadata()) {
+            self.heard(*event.metadata().level(), what, fields, within.unwrap_or_default());
+        }
     }
+}
+
+/// The tests of the commit protocol leave a panic hook behind that tells the subscriber of any panic,
+/// under a target of its own. All that ministate tells has the one that is promised.
+fn is_of_ministate(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    assert!(target == "ministate" || !target.starts_with("ministate"), "{target}");
+    target == "ministate"
 }
 
 impl Listener {
