@@ -152,7 +152,8 @@ impl<M: Send + 'static> Subscription<M> {
     ///
     /// # Errors
     ///
-    /// An error does not move the subscription, and the next call tries again.
+    /// An error does not move the subscription, and the next call tries again. So a loop that passes
+    /// over every error does not end: `Poisoned` and `Trimmed` come again each time.
     ///
     /// - [`Trimmed`](MiniStateError::Trimmed): compaction has put away what is wanted next, with the
     ///   first mutation that is left. Take the state and subscribe behind it

@@ -76,11 +76,14 @@
 //! | a look at a journal that another process writes | [`Options::read_only`] |
 //! | every change, as it becomes durable | [`subscribe`](StateManager::subscribe) |
 //! | the state in another process, kept up to date | [`Follower`] |
-//! | the state as it was | [`state_at`](StateManager::state_at) |
+//! | the state as it was after a mutation | [`state_at`](StateManager::state_at) |
+//! | whether it still takes mutations | [`journal_status`](StateManager::journal_status) |
+//! | figures and events for an operator | the features `metrics` and `tracing` |
 //! | the end | [`close`](StateManager::close) |
 //! | tests of your handlers and your state | `testing` (feature `testing`) |
 //!
-//! Each asynchronous call has a `blocking_` twin for threads without a runtime.
+//! Each asynchronous call that can wait has a `blocking_` twin for threads without a runtime; those
+//! of `open` are [`Options::blocking_open`] and [`Options::blocking_follow`].
 //!
 //! # Where the idea comes from
 //!
@@ -100,7 +103,8 @@
 //!   operator should know, by the crate [`tracing`](https://docs.rs/tracing) with the target
 //!   `ministate`.
 //! - `metrics`: sync latency, batches, failures and the like, by the crate
-//!   [`metrics`](https://docs.rs/metrics). Their names are constants in the module `metrics`.
+//!   [`metrics`](https://docs.rs/metrics). Their names are constants in the module `metrics` of this
+//!   crate.
 //!
 //! What the last two tell, and what to be alarmed by, is in the
 //! [guide](_documentation::guide#watching-it). Neither tells what a mutation holds.

@@ -130,9 +130,9 @@ impl Options {
         self
     }
 
-    /// How long a [`Follower`](crate::Follower) waits between two looks at the files: about as far can
-    /// it be behind the writer. A look that finds nothing new makes about ten calls of the system, and
-    /// reads no more than a few bytes.
+    /// How long a [`Follower`](crate::Follower) waits between two looks at the files: it can be behind
+    /// its writer by about that. A look that finds nothing new makes about ten calls of the system,
+    /// and reads no more than a few bytes. Nothing else heeds this option.
     pub fn look_every(mut self, pause: Duration) -> Self {
         self.look_every = pause;
         self

@@ -189,7 +189,8 @@ pub enum MiniStateError {
         /// Why it cannot be read.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// Compaction has put the mutations away that a [`Subscription`](crate::Subscription) wants next.
+    /// Compaction has put the mutations away that a [`Subscription`](crate::Subscription) or a
+    /// [`Follower`](crate::Follower) wants next.
     Trimmed {
         /// The first mutation that is wanted.
         seq: u64,

@@ -68,10 +68,11 @@ pub use promotion::NotPromoted;
 /// shows is durable: what its writer has not proved to have synced, the follower syncs itself before it
 /// applies it. So it can be ahead of what the writer has acknowledged by the batch that is being synced.
 ///
-/// Two things are not told from what is durable, and take a failing disk: a batch whose write failed
-/// behind whole records and was undone, and one whose sync failed in the writer before the follower's
-/// succeeded. If the journal then goes on without these records, the follower notices at its next look
-/// ([`Withdrawn`](MiniStateError::Withdrawn)) and reads the state anew, which then goes back.
+/// Beside a writer whose disk fails, it can show two things that are not durable: records of a batch
+/// whose write failed behind them and was undone, and a batch whose sync failed in the writer before
+/// the follower's succeeded. If the journal then goes on without these records, the follower notices
+/// at its next look ([`Withdrawn`](MiniStateError::Withdrawn)) and reads the state anew, which then
+/// goes back.
 ///
 /// # Reading anew
 ///

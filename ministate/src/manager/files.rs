@@ -28,11 +28,9 @@ where
     /// the state, but the memory of a second one while it runs; and it proves that the journal
     /// replays.
     ///
-    /// This way and not [the clone](Self::create_snapshot_by_clone) is the usual one, since nobody
-    /// waits: of a state of 200 MB under 64 writers, in one run, the longest apply took 14 ms
-    /// (9 ms without a snapshot) and 0.73 of the throughput was left, where the clone held all
-    /// writers for 810 ms and left 0.55:
-    /// `cargo run --release -p ministate-benches -- snapshots --rounds 5 --seconds 4`.
+    /// This way and not [the clone](Self::create_snapshot_by_clone) is the usual one, since no writer
+    /// waits for the state to be cloned, and more of the throughput is left: see
+    /// [the figures](crate::_documentation::performance#snapshots-under-load).
     ///
     /// Does not remove anything: see [`compact`](Self::compact). Where nothing happened since the
     /// last snapshot, does nothing.

@@ -2,11 +2,12 @@
 //!
 //! With the feature `metrics`, a manager tells the recorder of the facade
 //! [`metrics`](https://docs.rs/metrics), whichever the program has installed. The recorder is looked
-//! up each time, so one that is installed behind an opening is told of all that comes after; what an
-//! opening tells, it has missed. Without a recorder nothing is kept.
+//! up each time, so one that is installed after an opening is told of all that comes then; what the
+//! opening told, it has missed. Without a recorder nothing is kept.
 //!
 //! Each metric has the label [`JOURNAL`]. Which of them to look at is said in
-//! [the guide](crate::_documentation::guide#watching-it).
+//! [the guide](crate::_documentation::guide#watching-it). Only managers have metrics: followers,
+//! subscriptions and read-only views have none.
 //!
 //! ```
 //! use ministate::metrics;
