@@ -56,6 +56,33 @@ pub struct Change<M> {
 /// manager was poisoned it yields what is durable and visible, and then
 /// [`Poisoned`](MiniStateError::Poisoned). It keeps neither the state nor the lock of the journal, so
 /// it can go on when the journal is open elsewhere.
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "counter.wal.jsonl")?;
+/// for by in 1..=3 {
+///     manager.blocking_apply(Inc { by })?;
+/// }
+///
+/// let mut changes = manager.subscribe(2).lag_limit(1_000);
+/// assert_eq!(changes.lag(), 2);
+/// let change = changes.blocking_next().expect("the manager is open")?;
+/// assert_eq!((change.seq, change.mutation.by), (2, 2));
+/// assert_eq!(changes.next_sequence(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is read until `next` is called"]
 pub struct Subscription<M> {
     news: Listener,

@@ -95,6 +95,31 @@ struct Origin {
 }
 
 /// How far a follower is; from [`Follower::status`].
+///
+/// ```
+/// # use ministate::{Mutator, Options};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Counter { value: u32 }
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Inc { by: u32 }
+/// # impl Mutator<Counter> for Inc {
+/// #     fn apply(&self, state: &mut Counter) { state.value += self.by }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "counter.wal.jsonl")?;
+/// manager.blocking_apply(Inc { by: 10 })?;
+/// let follower = Options::new().blocking_follow::<Counter, Inc>(dir, "counter.wal.jsonl")?;
+///
+/// // What a health check says.
+/// let status = follower.status();
+/// assert_eq!((status.sequence, status.behind), (1, 0));
+/// assert!(status.failure.is_none() && !status.has_ended);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FollowerStatus {
