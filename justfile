@@ -220,7 +220,7 @@ unpack to:
     [dependencies]
     ministate = { path = "../ministate-0.2.0" }
     serde = { version = "1.0.220", features = ["derive"] }
-    tokio = { version = "1.40", features = ["macros", "rt-multi-thread"] }
+    tokio = { version = "1.44", features = ["macros", "rt-multi-thread"] }
     tempfile = "3.10"
 
     [patch.crates-io]
