@@ -113,6 +113,14 @@ enum Reader<M> {
 
 type Reading<M> = Pin<Box<dyn Future<Output = (Box<Onward>, Piece<M>)> + Send>>;
 
+/// Who waits for what is read.
+#[derive(Clone, Copy)]
+enum Waiter {
+    Task,
+    /// It reads itself: the pool can have no other thread left.
+    Thread,
+}
+
 /// What was read at a time.
 struct Piece<M> {
     changes: Vec<Change<M>>,
@@ -192,20 +200,21 @@ impl<M: Send + 'static> Subscription<M> {
     /// - [`Io`](MiniStateError::Io), [`Corrupt`](MiniStateError::Corrupt),
     ///   [`Missing`](MiniStateError::Missing): the files cannot be read, or are damaged.
     pub async fn next(&mut self) -> Option<Result<Change<M>, MiniStateError>> {
-        poll_fn(|context| self.poll_next(context)).await
+        poll_fn(|context| self.poll_next(Waiter::Task, context)).await
     }
 
-    /// [`next`](Self::next) for callers without a runtime: blocks the thread.
+    /// [`next`](Self::next) for callers without a runtime: blocks the thread, and reads on it.
     ///
     /// # Errors
     ///
     /// As [`next`](Self::next).
     pub fn blocking_next(&mut self) -> Option<Result<Change<M>, MiniStateError>> {
-        block_on(|context| self.poll_next(context))
+        block_on(|context| self.poll_next(Waiter::Thread, context))
     }
 
     fn poll_next(
         &mut self,
+        waiter: Waiter,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Change<M>, MiniStateError>>> {
         if let Some(lagging) = self.told_of_lag() {
@@ -221,12 +230,14 @@ impl<M: Send + 'static> Subscription<M> {
             // Where it panics, it is lost.
             let onward = match mem::replace(&mut self.reader, Reader::Lost) {
                 Reader::Away(mut reading) => {
-                    match reading.as_mut().poll(context) {
-                        Poll::Ready((onward, piece)) => self.take(onward, piece),
-                        Poll::Pending => {
+                    match (reading.as_mut().poll(context), waiter) {
+                        (Poll::Ready((onward, piece)), _) => self.take(onward, piece),
+                        (Poll::Pending, Waiter::Task) => {
                             self.reader = Reader::Away(reading);
                             return Poll::Pending;
                         }
+                        // What it reads was not taken yet, and is read here.
+                        (Poll::Pending, Waiter::Thread) => {}
                     }
                     continue;
                 }
@@ -237,7 +248,13 @@ impl<M: Send + 'static> Subscription<M> {
                 Poll::Ready(Known::Through(through)) => {
                     let (from, decode) = (self.read + 1, self.decode);
                     let read = move || read_piece(onward, from, through, decode);
-                    self.reader = Reader::Away(Box::pin(ground::run(read)));
+                    match waiter {
+                        Waiter::Task => self.reader = Reader::Away(Box::pin(ground::run(read))),
+                        Waiter::Thread => {
+                            let (onward, piece) = read();
+                            self.take(onward, piece);
+                        }
+                    }
                     continue;
                 }
                 Poll::Ready(Known::Ended(MiniStateError::Closed)) => return Poll::Ready(None),

@@ -1,6 +1,8 @@
 //! A subscription yields every mutation that was acknowledged, once, in order, and nothing else.
 
+mod first_and_last;
 mod histories;
+mod runtimes;
 mod versions;
 
 use std::future::Future;

@@ -1,6 +1,8 @@
 //! A follower shows what its writer made durable, and takes its place when it is gone.
 
 mod failing_syncs;
+mod half_done;
+mod rewritten;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -77,11 +77,11 @@ where
                     answers.push((duty, Ok(Done { seq: last, output })));
                 }
                 Err(panicked) => {
-                    // The handler may have left its work half done.
-                    *guard = match (self.rebuild)(before) {
-                        Ok(state) => State::Sound(state),
-                        Err(_) => State::Unsound(panicked.clone()),
-                    };
+                    // The handler may have left its work half done, and building anew can panic.
+                    *guard = State::Unsound(panicked.clone());
+                    if let Ok(state) = (self.rebuild)(before) {
+                        *guard = State::Sound(state);
+                    }
                     answers.push((duty, Err(panicked.clone())));
                     answers.extend(changes.map(|(effect, duty)| {
                         last += effect.mutations.count();

@@ -103,15 +103,16 @@ impl Listener {
             return known;
         }
         let mut listeners = self.news.listeners();
-        listeners.wakers.insert(self.id, context.waker().clone());
+        let replaced = listeners.wakers.insert(self.id, context.waker().clone());
         self.news.waiting.store(listeners.wakers.len(), Ordering::SeqCst);
-        if let Some(known) = known(self.news.seq.load(Ordering::SeqCst)) {
-            return known;
-        }
-        match &listeners.end {
-            Some(why) => Poll::Ready(Known::Ended(why.clone())),
-            None => Poll::Pending,
-        }
+        let told = known(self.news.seq.load(Ordering::SeqCst)).unwrap_or_else(|| {
+            let end = listeners.end.clone();
+            end.map_or(Poll::Pending, |why| Poll::Ready(Known::Ended(why)))
+        });
+        drop(listeners);
+        // It can own another listener.
+        drop(replaced);
+        told
     }
 }
 

@@ -238,9 +238,11 @@ where
             for record in self.pending.drain(..records) {
                 let before = held.seq;
                 if let Err(panicked) = applied(record, &mut held, &mut self.passage) {
-                    // The handler may have left its work half done.
-                    let rebuilt = state_at::<S, M>(&self.storage, &self.names, before);
-                    held.state = rebuilt.map_err(|_| panicked.clone());
+                    // The handler may have left its work half done, and building anew can panic.
+                    held.state = Err(panicked.clone());
+                    if let Ok(state) = state_at::<S, M>(&self.storage, &self.names, before) {
+                        held.state = Ok(state);
+                    }
                     return Err(panicked);
                 }
             }

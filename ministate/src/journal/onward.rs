@@ -64,6 +64,17 @@ struct Place {
     chain_end: u64,
 }
 
+/// Whether a place is in the file that is there now.
+#[derive(Clone, Copy)]
+enum Look {
+    /// It was when it was read last.
+    Past,
+    /// The file was looked at again, and another can have taken its name.
+    File,
+    /// The file was found by its name.
+    Name,
+}
+
 /// Why no more of a segment was read.
 enum Stop {
     /// Enough was read, or what follows is not wanted yet.
@@ -117,12 +128,12 @@ impl Onward {
         through: Seq,
         visit: &mut Visit<'_>,
     ) -> Result<(), MiniStateError> {
-        let mut is_fresh = false;
+        let mut look = Look::Past;
         while self.seq < through {
             let mut place = match self.place.take() {
                 Some(place) => place,
                 None => {
-                    is_fresh = true;
+                    look = Look::Name;
                     self.entered()?
                 }
             };
@@ -132,16 +143,23 @@ impl Onward {
                     break;
                 }
                 Ok(Stop::Sealed) => self.begins = place.after.seq + 1,
-                Ok(Stop::Stuck) if is_fresh => {
-                    self.judge(&mut place)?;
-                    place.lines.look_again()?;
-                    self.place = Some(place);
-                    break;
-                }
-                Ok(Stop::Stuck) => {
-                    is_fresh = true;
-                    self.place = self.refreshed(place)?;
-                }
+                Ok(Stop::Stuck) => match look {
+                    Look::Past => {
+                        place.lines.look_again()?;
+                        look = Look::File;
+                        self.place = Some(place);
+                    }
+                    Look::File => {
+                        look = Look::Name;
+                        self.place = self.found(place)?;
+                    }
+                    Look::Name => {
+                        self.judge(&mut place)?;
+                        place.lines.look_again()?;
+                        self.place = Some(place);
+                        break;
+                    }
+                },
                 Err(error) => {
                     self.place = Some(place);
                     return Err(error);
@@ -271,12 +289,8 @@ impl Onward {
         damaged.map_or(Ok(()), |what| Err(MiniStateError::Corrupt { at, seq, what }))
     }
 
-    /// The same place in the segment as it is now, under whatever name; `None` where it is not there.
-    fn refreshed(&self, mut place: Place) -> Result<Option<Place>, MiniStateError> {
-        place.lines.look_again()?;
-        if place.is_there()? && !place.lines.is_at_gone()? {
-            return Ok(Some(place));
-        }
+    /// The same place in the segment that is there now, under whatever name; `None` where it is not.
+    fn found(&self, mut place: Place) -> Result<Option<Place>, MiniStateError> {
         // Another file may have the name by now, with the same records: an opening after a crash
         // writes them again.
         let names = [self.names.active(), self.names.sealed(place.first), self.names.next()];
