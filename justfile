@@ -188,8 +188,8 @@ deny:
 semver:
     #!/usr/bin/env bash
     set -euo pipefail
-    # 0.2 may change what 0.1 had; from 0.2.0 on, its releases are the baseline.
-    cargo semver-checks -p ministate@0.2.0 --release-type minor
+    # By the versions, 0.2 may change what 0.1 had; from 0.2.0 on, its releases are the baseline.
+    cargo semver-checks --manifest-path ministate/Cargo.toml
 
 # Every published crate builds from its own tarball, and a crate outside runs the README's code with them.
 package:
