@@ -22,7 +22,8 @@ use std::path::PathBuf;
 /// manager.blocking_apply(Inc { by: 10 })?;
 /// manager.blocking_close()?;
 /// let path = dir.join("app.wal.jsonl");
-/// std::fs::write(&path, std::fs::read_to_string(&path)?.replace("10", "11"))?;
+/// let damaged = std::fs::read_to_string(&path)?.replace(r#"{"by":10}"#, r#"{"by":11}"#);
+/// std::fs::write(&path, damaged)?;
 ///
 /// match Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl") {
 ///     Err(MiniStateError::Corrupt { at, seq: 1, .. }) => assert_eq!((at.file, at.line), (path, 2)),

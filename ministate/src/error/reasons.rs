@@ -82,7 +82,8 @@ pub enum Refusal {
 /// manager.blocking_create_snapshot()?;
 /// drop(manager);
 /// let snapshot = dir.join("app.wal.snapshot.00000000000000000001.json");
-/// std::fs::write(&snapshot, std::fs::read_to_string(&snapshot)?.replace("10", "11"))?;
+/// let damaged = std::fs::read_to_string(&snapshot)?.replace(r#"{"value":10}"#, r#"{"value":11}"#);
+/// std::fs::write(&snapshot, damaged)?;
 ///
 /// let manager = Options::new().blocking_open::<Counter, Inc>(dir, "app.wal.jsonl")?;
 /// assert_eq!(manager.read(|counter| counter.value), 10);
