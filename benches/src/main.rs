@@ -26,6 +26,7 @@ mod decode;
 mod growth;
 mod reads;
 mod recovery;
+mod seam;
 mod snapshots;
 
 mod plot; // a picture of what the harness of the peers found
@@ -82,6 +83,7 @@ fn measure(workload: Workload, settings: &Settings, place: &Place) -> Outcome<Re
         Workload::Recovery => recovery::run(settings, place),
         Workload::Batch => batch::run(settings, place),
         Workload::Decode => decode::run(settings, place),
+        Workload::Seam => seam::run(settings, place),
         Workload::Bounded => bounded::run(settings, place),
         Workload::Snapshots => snapshots::run(settings, place),
         Workload::Growth(along) => growth::run(along, settings, place),
@@ -126,6 +128,11 @@ mod tests {
     #[test]
     fn batch_runs() {
         smoke("batch", ["ours", "seed"]);
+    }
+
+    #[test]
+    fn seam_runs() {
+        smoke("seam", ["the manager", "the seam"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::peers::ENTRIES;
 
 pub(crate) const USAGE: &str = "\
-usage: ministate-benches <applies | reads | recovery | batch | decode | all | bounded |
+usage: ministate-benches <applies | reads | recovery | batch | decode | seam | all | bounded |
                         snapshots | growth | compile>
        ministate-benches plot FILE.csv OUT.svg
   --rounds N       turns that every peer gets (5)
@@ -39,6 +39,7 @@ pub(crate) enum Workload {
     Recovery,
     Batch,
     Decode,
+    Seam,
     Bounded,
     Snapshots,
     Growth(Along),
@@ -64,7 +65,7 @@ impl Selection {
 
     fn named(name: &str) -> Option<Selection> {
         use Workload::{
-            Applies, Batch, Bounded, Compile, Decode, Growth, Reads, Recovery, Snapshots,
+            Applies, Batch, Bounded, Compile, Decode, Growth, Reads, Recovery, Seam, Snapshots,
         };
         Some(Selection(match name {
             "applies" => &[Applies],
@@ -72,7 +73,8 @@ impl Selection {
             "recovery" => &[Recovery],
             "batch" => &[Batch],
             "decode" => &[Decode],
-            "all" => &[Applies, Reads, Recovery, Batch, Decode],
+            "seam" => &[Seam],
+            "all" => &[Applies, Reads, Recovery, Batch, Decode, Seam],
             "bounded" => &[Bounded],
             "snapshots" => &[Snapshots],
             "growth" => &[

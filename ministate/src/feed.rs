@@ -343,7 +343,7 @@ fn push_changes<M>(
 }
 
 /// The form of a time stamp is checked, and its value is not: no month has more than 31 days.
-fn time_of(record: &Record<'_>) -> SystemTime {
+pub(crate) fn time_of(record: &Record<'_>) -> SystemTime {
     humantime::parse_rfc3339(record.time()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

@@ -78,12 +78,13 @@
 //! | the state in another process, kept up to date | [`Follower`] |
 //! | the state as it was after a mutation | [`state_at`](StateManager::state_at) |
 //! | whether it still takes mutations | [`journal_status`](StateManager::journal_status) |
+//! | the same state on several machines | `shared::SharedManager` (feature `shared`) |
 //! | figures and events for an operator | the features `metrics` and `tracing` |
 //! | the end | [`close`](StateManager::close) |
 //! | tests of your handlers and your state | `testing` (feature `testing`) |
 //!
-//! Each asynchronous call that can wait has a `blocking_` twin for threads without a runtime; those
-//! of `open` are [`Options::blocking_open`] and [`Options::blocking_follow`].
+//! Each asynchronous call that can wait has a `blocking_` twin for threads without a runtime, but for
+//! those of `shared`; those of `open` are [`Options::blocking_open`] and [`Options::blocking_follow`].
 //!
 //! # Where the idea comes from
 //!
@@ -106,7 +107,10 @@
 //!   [`metrics`](https://docs.rs/metrics). Their names are constants in the module `metrics` of this
 //!   crate.
 //!
-//! What the last two tell, and what to be alarmed by, is in the
+//! - `shared`: one state on several machines, whose journal an engine such as etcd keeps, by the crate
+//!   `ministate-etcd`. The [guide](_documentation::guide#several-machines) begins there.
+//!
+//! What `tracing` and `metrics` tell, and what to be alarmed by, is in the
 //! [guide](_documentation::guide#watching-it). Neither tells what a mutation holds.
 
 // What is published says what it is, how it fails and when it panics, or it is not published.
@@ -115,6 +119,8 @@
 // From what users see to what the disk sees.
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "shared")]
+pub mod shared;
 #[cfg(feature = "snapshot")]
 mod former;
 mod follower;

@@ -186,6 +186,44 @@ impl Upkeep {
         compacted.map(|(compaction, _)| compaction)
     }
 
+    /// Which journal it is.
+    #[cfg(feature = "shared")]
+    pub(crate) fn identity(&self) -> Result<String, MiniStateError> {
+        let opened = Opened::live(&self.storage, &self.names)?;
+        Ok(opened.identity().unwrap_or_default().to_string())
+    }
+
+    /// Puts away the segments that hold nothing from `before` on, where all records through `sealed`
+    /// are in sealed ones and `state` is the state at any mutation.
+    #[cfg(feature = "shared")]
+    pub(crate) fn trim<S, M>(
+        &self,
+        before: Seq,
+        sealed: Seq,
+        state: &S,
+    ) -> Result<(), MiniStateError>
+    where
+        S: Serialize + DeserializeOwned,
+        M: Mutator<S>,
+    {
+        {
+            let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+            let opened = Opened::sealed(&self.storage, &self.names)?;
+            let identity = opened.identity().unwrap_or_default().to_string();
+            let start = opened.beginning_of_segment_with(before.min(sealed));
+            let Some(start) = start.filter(|start| start.seq > 0 || before > sealed) else {
+                return Ok(());
+            };
+            let seq = if before > sealed { sealed } else { start.seq };
+            if self.is_overtaken::<S, M>(&opened, seq) {
+                return Ok(());
+            }
+            let record = if before > sealed { opened.record_at(seq)? } else { start.record };
+            self.publish::<S, M>(&identity, (seq, record), state)?;
+        }
+        self.compact::<S, M>().map(drop)
+    }
+
     /// Says also how many bytes the segments had that were put away.
     fn put_away<S, M>(&self) -> Result<(Compaction, u64), MiniStateError>
     where

@@ -26,7 +26,7 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// The runtime's modules, each after those that it may use.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "planted",
     "sync",
     "storage",
@@ -56,6 +56,7 @@ const ORDER: [&str; 31] = [
     "manager",
     "former",
     "follower",
+    "shared",
     "testing",
     "lib",
 ];

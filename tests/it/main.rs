@@ -38,6 +38,8 @@ mod real_kernel;
 mod replay;
 mod schema_histories;
 mod schema_lock;
+mod shared;
+mod shared_seam;
 mod snapshots;
 mod state_versions;
 mod testing_kit;

@@ -1,22 +1,19 @@
 //! What a leader does with a batch: it writes and syncs it, applies its mutations, and answers its
 //! callers.
 
-use std::any::Any;
 use std::error::Error;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::queue::{Changes, Claimed, Effect, Mutations};
+use super::queue::{Changes, Claimed};
 use super::ticket::{Answer, Done, Duty};
 use super::{APPLY_RECORDS, Core, State};
 use crate::error::MiniStateError;
 use crate::journal::{Failure, Journal};
 use crate::mutation::Mutator;
 use crate::record::Seq;
-use crate::recovery;
-use crate::schema::Tag;
 use crate::sync::atomic::Ordering;
 
 impl<S, M> Core<S, M>
@@ -70,8 +67,8 @@ where
         };
         for (effect, duty) in changes.by_ref().take(APPLY_RECORDS) {
             let before = self.seq.load(Ordering::Relaxed);
-            let mut last = before + effect.mutations.count();
-            match apply(effect, state, before) {
+            let mut last = before + effect.count();
+            match effect.apply(state, before) {
                 Ok(output) => {
                     self.seq.store(last, Ordering::Release);
                     answers.push((duty, Ok(Done { seq: last, output })));
@@ -84,7 +81,7 @@ where
                     }
                     answers.push((duty, Err(panicked.clone())));
                     answers.extend(changes.map(|(effect, duty)| {
-                        last += effect.mutations.count();
+                        last += effect.count();
                         let source = Arc::new(panicked.clone());
                         (duty, Err(MiniStateError::OutcomeUnknown { seq: last, source }))
                     }));
@@ -112,7 +109,7 @@ where
         };
         self.poison(answer(seq + 1));
         for (effect, duty) in changes {
-            seq += effect.mutations.count();
+            seq += effect.count();
             duty.answer(Err(answer(seq)));
         }
     }
@@ -157,26 +154,4 @@ where
             batch.refuse(refusal);
         }
     }
-}
-
-fn apply<S, M: Mutator<S>>(
-    effect: Effect<M>,
-    state: &mut S,
-    before: Seq,
-) -> Result<Option<Box<dyn Any + Send>>, MiniStateError> {
-    let mut reply = effect.reply;
-    let mut apply = |seq, tag: Option<Tag>, mutation| {
-        recovery::apply(mutation, state, &mut reply).map_err(|message| {
-            recovery::handler_panicked(seq, tag.map(|tag| (tag.name, tag.version)), message)
-        })
-    };
-    match effect.mutations {
-        Mutations::One(tag, mutation) => apply(before + 1, tag, mutation)?,
-        Mutations::Several(mutations) => {
-            for (seq, (tag, mutation)) in (before + 1..).zip(mutations) {
-                apply(seq, tag, mutation)?;
-            }
-        }
-    }
-    Ok(reply.into_output())
 }

@@ -14,6 +14,7 @@
 //! polled any more.
 
 mod batch;
+mod change;
 pub(crate) mod ground;
 pub(crate) mod news;
 mod queue;
@@ -25,9 +26,12 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+pub(crate) use change::Change;
+#[cfg(feature = "shared")]
+pub(crate) use change::Effect;
 use news::News;
+pub(crate) use queue::Work;
 use queue::{Batch, Lacks, Leader, Led, Queue};
-pub(crate) use queue::{Change, Effect, Mutations, Work};
 use submission::Submission;
 pub(crate) use ticket::{Answer, Done};
 use ticket::{Ticket, Waiter};

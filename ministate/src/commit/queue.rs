@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::change::{Change, Effect};
 use super::ticket::{Duty, Ticket, Waiter};
 use crate::error::MiniStateError;
-use crate::mutation::Reply;
 use crate::observation::Observer;
-use crate::record::{Bodies, Body};
-use crate::schema::Tag;
+use crate::record::Bodies;
 use crate::sync::Handle;
 use crate::sync::thread::{self, Thread};
 
@@ -65,23 +64,6 @@ pub(crate) enum Work<M> {
     Seal,
     /// End the journal, and let go of its lock.
     Close,
-}
-
-/// A record to be written, and what is applied once it is durable.
-pub(crate) struct Change<M> {
-    pub(crate) body: Body,
-    pub(crate) effect: Effect<M>,
-}
-
-/// What a change does to the state.
-pub(crate) struct Effect<M> {
-    pub(crate) mutations: Mutations<M>,
-    pub(crate) reply: Reply,
-}
-
-pub(crate) enum Mutations<M> {
-    One(Option<Tag>, M),
-    Several(Vec<(Option<Tag>, M)>),
 }
 
 pub(super) enum Batch<M> {
@@ -268,15 +250,6 @@ impl<M> Changes<M> {
     fn push(&mut self, Change { body, effect }: Change<M>, duty: Duty) {
         self.bodies.push(&body);
         self.claimed.push((effect, duty));
-    }
-}
-
-impl<M> Mutations<M> {
-    pub(super) fn count(&self) -> u64 {
-        match self {
-            Mutations::One(..) => 1,
-            Mutations::Several(mutations) => mutations.len() as u64,
-        }
     }
 }
 

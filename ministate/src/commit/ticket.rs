@@ -21,6 +21,14 @@ pub(crate) struct Done {
     pub(crate) output: Option<Box<dyn Any + Send>>,
 }
 
+impl Done {
+    /// Of an operation that was executed for this output.
+    pub(crate) fn with_output<T: 'static>(self) -> (Seq, T) {
+        let output = self.output.and_then(|output| output.downcast().ok());
+        (self.seq, *output.expect("the derive's `Accepts` pairs operation and handler"))
+    }
+}
+
 /// The duty to answer a request. Dropped without an answer, by a panic, it gives one.
 #[derive(Debug)]
 pub(super) struct Duty(Option<Arc<Ticket>>);

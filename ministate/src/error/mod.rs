@@ -12,6 +12,8 @@ use std::sync::Arc;
 use crate::schema::DecodeError;
 pub use position::Position;
 pub use reasons::{Refusal, RejectedSnapshot};
+#[cfg(feature = "shared")]
+pub(crate) use text::write_causes;
 
 /// Every error of ministate, grouped by what its caller can do.
 ///

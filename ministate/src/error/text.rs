@@ -8,15 +8,18 @@ use super::{MiniStateError, Refusal, RejectedSnapshot};
 impl fmt::Display for MiniStateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tell(f)?;
-        if f.alternate() {
-            let mut cause = self.source();
-            while let Some(error) = cause {
-                write!(f, ": {error}")?;
-                cause = error.source();
-            }
-        }
-        Ok(())
+        write_causes(f, self)
     }
+}
+
+/// The causes of an error behind its text, where they are asked for (`{:#}`).
+pub(crate) fn write_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
+    let mut cause = error.source().filter(|_| f.alternate());
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
 }
 
 impl MiniStateError {

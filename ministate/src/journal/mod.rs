@@ -48,6 +48,8 @@ pub(crate) use opened::Opened;
 pub(crate) use reader::{begins_with, continue_with};
 #[cfg(feature = "inspect")]
 pub(crate) use tail::{Verdict, judge};
+#[cfg(feature = "shared")]
+pub(crate) use writer::time_stamp;
 pub(crate) use writer::{Failure, Journal, Settings, publish_active, publish_next};
 
 /// A point of the history that reading starts behind.

@@ -225,7 +225,7 @@ fn into_io(error: MiniStateError) -> io::Error {
 }
 
 /// The time as records have it, within the four digits that a year has there.
-pub(super) fn time_stamp(now: SystemTime) -> String {
+pub(crate) fn time_stamp(now: SystemTime) -> String {
     const LAST: Duration = Duration::from_secs(253_402_300_799);
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
     humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()

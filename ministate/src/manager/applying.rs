@@ -6,12 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Applied, StateManager};
-use crate::commit::{Change, Done, Effect, Mutations, Work, ground};
+use crate::commit::{Change, Done, Work, ground};
 use crate::error::{MiniStateError, Refusal};
-use crate::fidelity::{self, Encoded};
 use crate::mutation::{Accepts, Mutator, Operation, Reply};
-use crate::record::{Body, BodyOfSeveral};
-use crate::schema::Tag;
 
 impl<S, M> StateManager<S, M>
 where
@@ -203,49 +200,29 @@ where
     }
 
     fn change(&self, mutation: M, reply: Reply) -> Result<Change<M>, MiniStateError> {
-        let Encoded { mutation, tag, payload } = self.encode(mutation, Body::one)?;
-        let body = self.limit(payload)?;
-        Ok(Change { body, effect: Effect { mutations: Mutations::One(tag, mutation), reply } })
+        let change = Change::one::<S>(mutation, self.fidelity, reply);
+        self.limit(self.accepted(change)?)
     }
 
     fn batch(
         &self,
         mutations: impl IntoIterator<Item = M>,
     ) -> Result<Option<Change<M>>, MiniStateError> {
-        let mut members = BodyOfSeveral::default();
-        let encoded: Vec<(Option<Tag>, M)> = mutations
-            .into_iter()
-            .map(|mutation| {
-                let encoded = self.encode(mutation, |tag, payload| members.push(tag, payload))?;
-                Ok((encoded.tag, encoded.mutation))
-            })
-            .collect::<Result<_, MiniStateError>>()?;
-        if encoded.is_empty() {
-            return Ok(None);
-        }
-        let body = self.limit(members.body())?;
-        let mutations = Mutations::Several(encoded);
-        Ok(Some(Change { body, effect: Effect { mutations, reply: Reply::discarded() } }))
+        let change = Change::several::<S>(mutations, self.fidelity);
+        self.accepted(change)?.map(|change| self.limit(change)).transpose()
     }
 
-    fn encode<P>(
-        &self,
-        mutation: M,
-        keep: impl FnOnce(Option<Tag>, &[u8]) -> P,
-    ) -> Result<Encoded<M, P>, MiniStateError> {
-        self.told(
-            fidelity::encode::<S, M, P>(mutation, self.fidelity, keep)
-                .map_err(|reason| MiniStateError::Refused { reason }),
-        )
+    fn accepted<T>(&self, encoded: Result<T, Refusal>) -> Result<T, MiniStateError> {
+        self.told(encoded.map_err(|reason| MiniStateError::Refused { reason }))
     }
 
-    fn limit(&self, body: Body) -> Result<Body, MiniStateError> {
-        let (bytes, limit) = (body.len() as u64, self.record_bytes_max);
+    fn limit(&self, change: Change<M>) -> Result<Change<M>, MiniStateError> {
+        let (bytes, limit) = (change.body.len() as u64, self.record_bytes_max);
         if bytes > limit {
             let reason = Refusal::TooLarge { bytes, limit };
             return self.told(Err(MiniStateError::Refused { reason }));
         }
-        Ok(body)
+        Ok(change)
     }
 
     /// Tells whoever observes the journal of an answer that is an error.
@@ -262,7 +239,6 @@ fn range(last: u64, mutations: u64) -> RangeInclusive<u64> {
 }
 
 fn applied<T: 'static>(done: Done) -> Applied<T> {
-    let Done { seq, output } = done;
-    let output = output.and_then(|output| output.downcast().ok());
-    Applied { seq, output: *output.expect("the derive's `Accepts` pairs operation and handler") }
+    let (seq, output) = done.with_output();
+    Applied { seq, output }
 }

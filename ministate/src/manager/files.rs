@@ -270,4 +270,25 @@ where
         let sealed = self.core.submit_blocking(Work::Seal)?.seq;
         self.upkeep.backup(&M::__schema(), sealed, to.as_ref())
     }
+
+    /// Puts away the segments that hold nothing from `before` on, where `state` is the state at any
+    /// mutation.
+    #[cfg(feature = "shared")]
+    pub(crate) fn blocking_trim(&self, before: u64, state: &S) -> Result<(), MiniStateError> {
+        let sealed = self.core.submit_blocking(Work::Seal)?.seq;
+        self.upkeep.trim::<S, M>(before, sealed, state)
+    }
+
+    /// Returns once everything is carried out that was handed over before, by callers that are gone too.
+    /// Seals the segment.
+    #[cfg(feature = "shared")]
+    pub(crate) async fn settled(&self) -> Result<(), MiniStateError> {
+        self.core.submit(Work::Seal).await.map(drop)
+    }
+
+    /// Which journal it is.
+    #[cfg(feature = "shared")]
+    pub(crate) fn identity(&self) -> Result<String, MiniStateError> {
+        self.upkeep.identity()
+    }
 }

@@ -23,6 +23,12 @@ impl Body {
         self.bytes.len()
     }
 
+    /// Its part of the record.
+    #[cfg(feature = "shared")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// About how many bytes its record has.
     pub(crate) fn record_bytes(&self) -> u64 {
         const AROUND: &[u8] =

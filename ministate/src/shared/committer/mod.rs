@@ -1,0 +1,397 @@
+//! Who appends and who applies: the one task of a replica that does both, and so knows what it writes
+//! behind.
+
+mod composing;
+mod trouble;
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task;
+use tokio::time::{Instant, sleep_until};
+
+use crate::commit::Done;
+use crate::mutation::Mutator;
+use crate::record::Seq;
+use crate::shared::contact::Contact;
+use crate::shared::error::SharedError;
+use crate::shared::flight::{Flight, Submission, Wanted, after};
+use crate::shared::journal::{
+    AppendError, Cause, Entry, Journal, JournalError, Place, Tail, TailError,
+};
+use crate::shared::keeping::Keeping;
+use crate::shared::opening::Found;
+use crate::shared::replica::{Replica, envelope};
+
+/// What callers ask of the committer.
+pub(super) enum Request<M> {
+    Submit(Submission<M>),
+    /// Carry out what was submitted, then end.
+    Close(oneshot::Sender<()>),
+}
+
+/// The one who appends and applies.
+pub(super) struct Committer<S, M> {
+    replica: Arc<Replica<S>>,
+    journal: Arc<dyn Journal>,
+    contact: Arc<Contact>,
+    keeping: Arc<Keeping<S, M>>,
+    requests: mpsc::UnboundedReceiver<Request<M>>,
+    /// How long callers wait for the engine.
+    patience: Option<Duration>,
+    /// How often the engine is asked where the journal ends.
+    look_every: Duration,
+    waiting: VecDeque<Submission<M>>,
+    flight: Option<Flight<M>>,
+    closing: Vec<oneshot::Sender<()>>,
+    look: Option<Look>,
+    next_look: Instant,
+    /// A snapshot to begin again with, while the store is asked for it.
+    beginning: Option<Beginning<S>>,
+    /// Where the tail stands, which does not skip the replica's own entries.
+    tail_at: Place,
+    /// After the tail failed.
+    read_again_at: Option<Instant>,
+    /// What the engine said last when it refused or did not answer.
+    cause: Option<Cause>,
+    /// How large an entry may be; less than the journal says, where its engine takes less.
+    entry_bytes_max: usize,
+    /// Where the runtime drops the task, nobody is to wait for it any longer.
+    _ends: Ends<S>,
+}
+
+/// A question that is on its way: where the journal ends.
+struct Look {
+    asked: Instant,
+    /// Where the replica was then: the journal does not end before it.
+    read: Place,
+    answer: Pin<Box<dyn Future<Output = Result<Place, JournalError>> + Send>>,
+}
+
+type Beginning<S> = Pin<Box<dyn Future<Output = Result<Found<S>, SharedError>> + Send>>;
+
+/// What happened.
+enum Event<S, M> {
+    Requested(Option<Request<M>>),
+    Appended(Result<Place, AppendError>),
+    Read(Result<Entry, TailError>),
+    Looked(Result<Place, JournalError>),
+    Found(Result<Found<S>, SharedError>),
+    Time,
+}
+
+/// After the tail failed, and after the state could not be read anew.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// So many times those who were just answered get their turn before the next entry is composed.
+const TURNS: usize = 4;
+
+impl<S, M> Committer<S, M>
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
+{
+    pub(super) fn new(
+        (replica, journal): (Arc<Replica<S>>, Arc<dyn Journal>),
+        contact: Arc<Contact>,
+        keeping: Arc<Keeping<S, M>>,
+        requests: mpsc::UnboundedReceiver<Request<M>>,
+        (patience, look_every): (Option<Duration>, Duration),
+    ) -> Self {
+        let (entry_bytes_max, tail_at) = (journal.entry_bytes_max(), replica.place());
+        let _ends = Ends(Arc::clone(&replica));
+        Committer {
+            replica,
+            journal,
+            contact,
+            keeping,
+            requests,
+            patience,
+            look_every,
+            waiting: VecDeque::new(),
+            flight: None,
+            closing: Vec::new(),
+            look: None,
+            next_look: after(Instant::now(), look_every),
+            beginning: None,
+            tail_at,
+            read_again_at: None,
+            cause: None,
+            entry_bytes_max,
+            _ends,
+        }
+    }
+
+    /// Goes on until the manager is closed or dropped, or there is a reason to stop.
+    pub(super) async fn run(mut self, mut tail: Box<dyn Tail>) {
+        let ended = loop {
+            self.begin_flight();
+            if !self.closing.is_empty() && self.is_carried_out() {
+                break SharedError::Closed;
+            }
+            let stopped = match self.next_event(&mut *tail).await {
+                Event::Requested(None) => break SharedError::Closed,
+                Event::Requested(Some(request)) => {
+                    self.take(request);
+                    Ok(())
+                }
+                Event::Appended(outcome) => self.settle(outcome).await,
+                Event::Read(Ok(entry)) => self.read(entry).await,
+                Event::Read(Err(failure)) => self.recover_from(failure, &mut tail),
+                Event::Looked(end) => self.looked(end),
+                Event::Found(found) => self.begin_with(found, &mut tail),
+                Event::Time => {
+                    self.on_time();
+                    Ok(())
+                }
+            };
+            if let Err(stopped) = stopped {
+                break stopped;
+            }
+        };
+        self.end(ended).await;
+    }
+
+    async fn next_event(&mut self, tail: &mut dyn Tail) -> Event<S, M> {
+        let wake = self.wake();
+        let is_reading = self.read_again_at.is_none() && self.beginning.is_none();
+        tokio::select! {
+            biased;
+            request = self.requests.recv() => Event::Requested(request),
+            outcome = landed(&mut self.flight) => Event::Appended(outcome),
+            // Before what is read: there can be a long time of that.
+            () = sleep_until(wake) => Event::Time,
+            entry = tail.next(), if is_reading => Event::Read(entry),
+            end = looked(&mut self.look) => Event::Looked(end),
+            found = found(&mut self.beginning) => Event::Found(found),
+        }
+    }
+
+    /// When something has to be done though nothing happens.
+    fn wake(&self) -> Instant {
+        let overdue = |submission: &Submission<M>| submission.since.checked_add(self.patience?);
+        let taken = self.flight.iter().flat_map(|flight| &flight.taken);
+        let wanted = taken.filter(|submission| !submission.answer.is_unwanted());
+        let first = wanted.chain(self.waiting.front()).filter_map(overdue).min();
+        let retry = self.flight.as_ref().and_then(Flight::retry_at);
+        let look = self.look.is_none().then_some(self.next_look);
+        let times = [first, retry, look, self.read_again_at];
+        times.into_iter().flatten().min().unwrap_or_else(|| after(Instant::now(), self.look_every))
+    }
+
+    fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.read_again_at.is_some_and(|at| at <= now) {
+            self.read_again_at = None;
+        }
+        if self.look.is_none() && self.next_look <= now {
+            let journal = Arc::clone(&self.journal);
+            let answer = Box::pin(async move { journal.barrier().await });
+            self.look = Some(Look { asked: now, read: self.replica.place(), answer });
+        }
+        if let Some(flight) = &mut self.flight
+            && flight.retry_at().is_some_and(|at| at <= now)
+        {
+            flight.send(&self.journal);
+        }
+        if let Some(patience) = self.patience {
+            self.answer_overdue(now, patience);
+        }
+    }
+
+    fn take(&mut self, request: Request<M>) {
+        match request {
+            // Later writes would keep those from ending who wait for it.
+            Request::Submit(mut submission) if !self.closing.is_empty() => {
+                submission.answer.give(Err(SharedError::Closed));
+            }
+            Request::Submit(submission) => self.waiting.push_back(submission),
+            Request::Close(answer) => self.closing.push(answer),
+        }
+    }
+
+    /// What the journal said of the entry on its way.
+    async fn settle(&mut self, outcome: Result<Place, AppendError>) -> Result<(), SharedError> {
+        let Some(mut flight) = self.flight.take() else { return Ok(()) };
+        match outcome {
+            Ok(place) if place == flight.expected.next() => {
+                let asked = flight.sent;
+                return self.land(flight, asked).await;
+            }
+            Ok(place) => {
+                flight.is_in_doubt();
+                self.flight = Some(flight);
+                let what = "the engine says that it appended an entry at another place than asked";
+                let seq = self.replica.held().standing.seq;
+                return Err(SharedError::Damaged { place, seq, what });
+            }
+            // What stands there is read soon; it can be the entry itself.
+            Err(failure @ AppendError::Conflict) => flight.postpone(&failure),
+            Err(failure @ (AppendError::NotWritten { .. } | AppendError::Ambiguous { .. })) => {
+                flight.postpone(&failure);
+                self.cause = flight.cause.clone();
+                self.contact.failed(SharedError::Unavailable { source: flight.cause.clone() });
+            }
+            // Said of this attempt alone: an earlier one may have landed, and this entry may be there.
+            Err(failure @ AppendError::TooLarge { .. }) if !flight.is_not_written() => {
+                flight.postpone(&failure);
+            }
+            Err(AppendError::TooLarge { limit }) if flight.taken.len() > 1 => {
+                // In pieces, then: at least one less each time.
+                self.entry_bytes_max = limit.min(flight.bytes() - 1);
+                self.give_back(flight);
+                return Ok(());
+            }
+            Err(AppendError::TooLarge { limit }) => {
+                let bytes = flight.bytes();
+                for submission in &mut flight.taken {
+                    submission.answer.give(Err(SharedError::TooLarge { bytes, limit }));
+                }
+                return Ok(());
+            }
+            Err(AppendError::WrongJournal { found }) => {
+                self.flight = Some(flight);
+                let expected = self.journal.id().clone();
+                return Err(SharedError::WrongJournal { expected, found });
+            }
+        }
+        self.flight = Some(flight);
+        Ok(())
+    }
+
+    /// The entry stands at its place, and was appended after `asked`.
+    async fn land(&mut self, flight: Flight<M>, asked: Instant) -> Result<(), SharedError> {
+        let Flight { taken, behind, expected, .. } = flight;
+        debug_assert_eq!(self.replica.place(), expected, "what stands behind it was not read");
+        let (before, last) = (self.replica.held().standing.seq, behind.seq);
+        let mut callers = Vec::with_capacity(taken.len());
+        let effects: Vec<_> = taken
+            .into_iter()
+            .filter_map(|Submission { wanted, mut answer, .. }| match wanted {
+                Wanted::Change(change) => {
+                    callers.push(answer);
+                    Some(change.effect)
+                }
+                Wanted::Admission => {
+                    answer.give(Ok(Done { seq: last, output: None }));
+                    None
+                }
+            })
+            .collect();
+        let answers = self.replica.apply_own(behind, effects.into_iter());
+        self.contact.answered(asked.into_std(), expected.next(), self.replica.place());
+        let answered = callers.len();
+        let mut answers = answers.into_iter();
+        let mut panicked = None;
+        for mut caller in callers {
+            caller.give(match answers.next() {
+                Some(Ok(done)) => Ok(done),
+                Some(Err(error)) => {
+                    panicked = Some(error.clone());
+                    Err(error)
+                }
+                // In the journal, and behind the one that panicked.
+                None => Err(SharedError::OutcomeUnknown {
+                    source: panicked.clone().map(|error| Arc::new(error) as Cause),
+                }),
+            });
+        }
+        if let Some(panicked) = panicked {
+            return Err(panicked);
+        }
+        self.keeping.landed(before, last);
+        if answered > 1 {
+            self.gather(answered).await;
+        }
+        Ok(())
+    }
+
+    /// Lets those who were just answered come back: their next mutations would otherwise wait for the
+    /// entry of those who came meanwhile.
+    async fn gather(&mut self, answered: usize) {
+        for _ in 0..TURNS {
+            task::yield_now().await;
+            while let Ok(request) = self.requests.try_recv() {
+                self.take(request);
+            }
+            if self.waiting.len() >= answered {
+                return;
+            }
+        }
+    }
+
+    /// Takes an entry that was read from the journal.
+    async fn read(&mut self, entry: Entry) -> Result<(), SharedError> {
+        let Entry { place, bytes } = entry;
+        self.tail_at = place;
+        let (held, seq) = {
+            let held = self.replica.held();
+            (held.place, held.standing.seq)
+        };
+        if place <= held {
+            return Ok(());
+        }
+        if place != held.next() {
+            let what = "the entry before it was not given";
+            return Err(SharedError::Damaged { place, seq: seq + 1, what });
+        }
+        let chunk = envelope(place, seq + 1, &bytes)?;
+        if let Some(mut flight) = self.flight.take() {
+            if flight.append == chunk.envelope.append {
+                if !flight.is_of(&bytes) {
+                    flight.is_in_doubt();
+                    self.flight = Some(flight);
+                    let what = "it is not what this replica has appended there";
+                    return Err(SharedError::Damaged { place, seq: seq + 1, what });
+                }
+                // Which attempt it was that landed is not known.
+                let asked = flight.begun;
+                return self.land(flight, asked).await;
+            }
+            // Another entry has its place, so it never gets there.
+            self.give_back(flight);
+        }
+        self.replica.apply_read::<M>(place, &chunk, Seq::MAX)?;
+        self.contact.reached(place);
+        Ok(())
+    }
+}
+
+/// Ends the replica when it is dropped, unless there was a reason before.
+struct Ends<S>(Arc<Replica<S>>);
+
+impl<S> Drop for Ends<S> {
+    fn drop(&mut self) {
+        self.0.end(SharedError::Closed);
+    }
+}
+
+/// What the entry on its way comes to. Waits for ever where there is none.
+async fn landed<M>(flight: &mut Option<Flight<M>>) -> Result<Place, AppendError> {
+    match flight {
+        Some(flight) => flight.outcome().await,
+        None => pending().await,
+    }
+}
+
+/// Where the journal ends, once that was asked. Waits for ever where it was not.
+async fn looked(look: &mut Option<Look>) -> Result<Place, JournalError> {
+    match look {
+        Some(look) => look.answer.as_mut().await,
+        None => pending().await,
+    }
+}
+
+/// The snapshot to begin again with. Waits for ever where none is looked for.
+async fn found<S>(beginning: &mut Option<Beginning<S>>) -> Result<Found<S>, SharedError> {
+    match beginning {
+        Some(beginning) => beginning.await,
+        None => pending().await,
+    }
+}

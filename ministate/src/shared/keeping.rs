@@ -1,0 +1,148 @@
+//! When is a snapshot made, and what may be forgotten then? Two that were read back are kept.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use super::chunk::Standing;
+use super::error::SharedError;
+use super::journal::Journal;
+use super::opening;
+use super::replica::Replica;
+use super::snapshots::{SnapshotName, SnapshotStore, StoreError};
+use crate::mutation::Mutator;
+use crate::record::Seq;
+
+/// Who makes snapshots, and trims the journal behind them.
+pub(super) struct Keeping<S, M> {
+    replica: Arc<Replica<S>>,
+    journal: Arc<dyn Journal>,
+    store: Arc<dyn SnapshotStore>,
+    /// A snapshot is made whenever this replica's own entry passes a multiple of it.
+    every: Option<u64>,
+    /// One snapshot at a time.
+    turn: Mutex<()>,
+    newest: AtomicU64,
+    failure: Lock<Option<SharedError>>,
+    _mutations: PhantomData<fn(M)>,
+}
+
+impl<S, M> Keeping<S, M> {
+    pub(super) fn new(
+        replica: &Arc<Replica<S>>,
+        journal: &Arc<dyn Journal>,
+        store: Arc<dyn SnapshotStore>,
+        every: Option<u64>,
+        newest: Seq,
+    ) -> Self {
+        let (replica, journal) = (Arc::clone(replica), Arc::clone(journal));
+        let (turn, newest) = (Mutex::default(), AtomicU64::new(newest));
+        let failure = Lock::default();
+        Keeping { replica, journal, store, every, turn, newest, failure, _mutations: PhantomData }
+    }
+
+    pub(super) fn snapshots(&self) -> &dyn SnapshotStore {
+        &*self.store
+    }
+
+    /// The last mutation in the newest snapshot that this replica made or began with, and why the last
+    /// one failed, if it did.
+    pub(super) fn newest(&self) -> (Seq, Option<SharedError>) {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.newest.load(Ordering::Relaxed), failure)
+    }
+}
+
+impl<S, M> Keeping<S, M>
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    M: Mutator<S> + 'static,
+{
+    /// An entry of this replica's own has landed, with the mutations behind `before` through `last`.
+    ///
+    /// Of all replicas only the one makes a snapshot whose entry passes the number at which one is due.
+    pub(super) fn landed(self: &Arc<Self>, before: Seq, last: Seq) {
+        if self.every.is_some_and(|every| before / every < last / every) {
+            let keeping = Arc::clone(self);
+            tokio::spawn(async move {
+                // Told in the status.
+                let _ = keeping.snapshot().await;
+            });
+        }
+    }
+
+    /// Makes a snapshot of the state as it is now, reads it back, and trims behind the one before it.
+    pub(super) async fn snapshot(&self) -> Result<Seq, SharedError> {
+        let _alone = self.turn.lock().await;
+        let made = self.snapshot_alone().await;
+        let failure = made.as_ref().err().cloned();
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        made
+    }
+
+    async fn snapshot_alone(&self) -> Result<Seq, SharedError> {
+        let (name, standing, state) = self.encoded()?;
+        let seq = name.seq;
+        opening::put(&*self.store, &name, &standing, state).await?;
+        // It is one only if this program can begin with it.
+        let read = opening::read::<S, M>(&*self.store, &name).await?;
+        if read.standing != standing {
+            let what = "a replica with another history has put it there";
+            return Err(SharedError::UnsoundSnapshot { name, what });
+        }
+        drop(read);
+        self.newest.fetch_max(seq, Ordering::Relaxed);
+        self.trim_behind(&name).await?;
+        Ok(seq)
+    }
+
+    fn encoded(&self) -> Result<(SnapshotName, Standing, Vec<u8>), SharedError> {
+        if let Some(ended) = self.replica.ended() {
+            return Err(ended);
+        }
+        let held = self.replica.held();
+        let state = held.state.as_ref().map_err(Clone::clone)?;
+        let (standing, own) = (held.standing.clone(), M::__schema().state);
+        let format = standing.admitted.format;
+        if format > 0 && standing.admitted.state != own {
+            let operation = format!("version {own} of the state");
+            return Err(SharedError::NotAdmitted { operation, format });
+        }
+        let journal = self.replica.journal().clone();
+        let name = SnapshotName { journal, seq: standing.seq, place: held.place };
+        Ok((name, standing, opening::encode(state)?))
+    }
+
+    /// Lets the journal forget what the newest sound snapshot before this one holds, which then is the
+    /// oldest that is kept.
+    async fn trim_behind(&self, newest: &SnapshotName) -> Result<(), SharedError> {
+        let listing = SharedError::store("listing snapshots");
+        let names = self.store.list(&newest.journal).await.map_err(listing)?;
+        let mut older = names.into_iter().rev().skip_while(|name| name >= newest);
+        for kept in older.by_ref() {
+            match opening::sound(&*self.store, &kept).await {
+                Ok(_) => {
+                    let before = kept.place.next();
+                    let trimming = SharedError::journal("trimming the journal", &newest.journal);
+                    self.journal.trim(before).await.map_err(trimming)?;
+                    break;
+                }
+                // Another one is to be kept in its place.
+                Err(
+                    SharedError::UnsoundSnapshot { .. }
+                    | SharedError::Store { source: StoreError::Missing { .. }, .. },
+                ) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        for forgotten in older {
+            let deleting = SharedError::store("removing a snapshot");
+            self.store.delete(&forgotten).await.map_err(deleting)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! Snapshots shorten the beginning, and let the journal be trimmed behind those that were read back.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use ministate::shared::memory::PutFault;
+use ministate::shared::{Journal, Place, SharedError, SharedOptions, SnapshotStore};
+
+use super::{House, Party, names, op};
+
+/// The numbers of the snapshots that there are.
+async fn kept(house: &House) -> Vec<u64> {
+    let names = house.snapshots.list(house.journal.id()).await.unwrap();
+    names.into_iter().map(|name| name.seq).collect()
+}
+
+/// The first place that the journal still holds.
+fn first(house: &House) -> Place {
+    house.journal.entries()[0].place
+}
+
+async fn let_in(replica: &Party, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        assert_eq!(replica.apply(op(number.to_string())).await.unwrap(), number);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_snapshots_are_kept_and_the_entries_behind_the_older() {
+    let house = House::default();
+    let replica = house.replica().await;
+    let_in(&replica, 1..=2).await;
+    assert_eq!(replica.create_snapshot().await.unwrap(), 2);
+    assert_eq!((kept(&house).await, first(&house)), (vec![0, 2], Place::new(1)));
+    let_in(&replica, 3..=5).await;
+    assert_eq!(replica.create_snapshot().await.unwrap(), 5);
+    assert_eq!((kept(&house).await, first(&house)), (vec![2, 5], Place::new(3)));
+    let_in(&replica, 6..=6).await;
+    let rejoined = house.replica().await;
+    assert_eq!(names(&rejoined), ["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(rejoined.status().snapshot, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_replica_makes_each_snapshot_that_is_due() {
+    let house = House::default();
+    let options = || SharedOptions::new().snapshot_every(NonZeroU64::new(10).unwrap());
+    let replicas = [house.replica_with(options()).await, house.replica_with(options()).await];
+    for number in 1..=35 {
+        let replica = &replicas[number as usize % 2];
+        assert_eq!(replica.apply(op(number.to_string())).await.unwrap(), number);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(kept(&house).await, [20, 30]);
+    assert_eq!(first(&house), Place::new(21));
+    let newest = replicas.iter().map(|replica| replica.status().snapshot).max();
+    assert_eq!(newest, Some(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_snapshot_is_passed_over_while_there_is_an_older_one() {
+    let house = House::default();
+    let replica = house.replica().await;
+    let_in(&replica, 1..=2).await;
+    replica.create_snapshot().await.unwrap();
+    let_in(&replica, 3..=4).await;
+    replica.create_snapshot().await.unwrap();
+    let_in(&replica, 5..=5).await;
+    let snapshots = house.snapshots.list(house.journal.id()).await.unwrap();
+    house.snapshots.damage(&snapshots[1]);
+    assert_eq!(names(&house.replica().await).len(), 5);
+    house.snapshots.damage(&snapshots[0]);
+    match Party::open(house.journal.clone(), house.snapshots.clone()).await {
+        Err(error @ SharedError::NoSnapshot { .. }) => {
+            let text = error.to_string();
+            assert!(text.contains(&snapshots[0].file_name()), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_trimmed_behind_a_snapshot_that_cannot_be_read_back() {
+    let house = House::default();
+    let replica = house.replica().await;
+    let_in(&replica, 1..=2).await;
+    replica.create_snapshot().await.unwrap();
+    let older = house.snapshots.list(house.journal.id()).await.unwrap().pop().unwrap();
+    house.snapshots.damage(&older);
+    let_in(&replica, 3..=4).await;
+    replica.create_snapshot().await.unwrap();
+    // The first of all is the newest sound one before it.
+    assert_eq!(first(&house), Place::new(1));
+    assert_eq!(kept(&house).await, [0, 2, 4]);
+    let_in(&replica, 5..=5).await;
+    assert_eq!(names(&house.replica().await).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_fails_is_told_and_loses_nothing() {
+    let house = House::default();
+    let replica = house.replica().await;
+    let_in(&replica, 1..=2).await;
+    house.snapshots.on_put(PutFault::Refused);
+    match replica.create_snapshot().await {
+        Err(SharedError::Store { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(replica.status().snapshot_failure.is_some());
+    house.snapshots.on_put(PutFault::AnswerLost);
+    assert!(replica.create_snapshot().await.is_err());
+    let_in(&replica, 3..=3).await;
+    assert_eq!(replica.create_snapshot().await.unwrap(), 3);
+    assert!(replica.status().snapshot_failure.is_none());
+    assert_eq!(names(&house.replica().await).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replica_that_was_away_for_longer_than_the_journal_reaches_begins_again_with_a_snapshot() {
+    let house = House::default();
+    let (away, faults) = house.shaky(SharedOptions::new()).await;
+    let there = house.replica().await;
+    let_in(&there, 1..=1).await;
+    away.read_at_least(1, |_| ()).await.unwrap();
+    faults.cut_off();
+    for snapshot in 1..=3 {
+        let_in(&there, snapshot * 4 - 2..=snapshot * 4 + 1).await;
+        there.create_snapshot().await.unwrap();
+    }
+    assert!(first(&house) > Place::new(3));
+    // And the store is away at first as well.
+    house.snapshots.cut_off();
+    faults.reconnect();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(away.sequence(), 1);
+    house.snapshots.reconnect();
+    let seen = away.read_at_least(13, |guests| guests.names.len()).await.unwrap();
+    assert_eq!(seen, 13);
+    assert_eq!(away.apply(op("14")).await.unwrap(), 14);
+}
+
+#[tokio::test(start_paused = true)]
+async fn journal_without_its_snapshots_is_not_begun_anew() {
+    let house = House::default();
+    let_in(&house.replica().await, 1..=2).await;
+    let bare = House { journal: house.journal.clone(), ..House::default() };
+    match Party::open(bare.journal.clone(), bare.snapshots.clone()).await {
+        Err(SharedError::NoSnapshot { rejected, .. }) => assert!(rejected.is_empty()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The task that made the snapshot ended without a word, and the journal was never trimmed.
+#[tokio::test(start_paused = true)]
+async fn state_that_panics_when_it_is_written_is_told_in_the_status() {
+    use ministate::Mutator;
+    use serde::{Deserialize, Serialize, Serializer};
+
+    #[derive(Default, Deserialize)]
+    struct Fragile(u64);
+    impl Serialize for Fragile {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            assert_eq!(self.0, 0, "it breaks");
+            serializer.serialize_newtype_struct("Fragile", &self.0)
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Add(u64);
+    impl Mutator<Fragile> for Add {
+        fn apply(&self, fragile: &mut Fragile) {
+            fragile.0 += self.0;
+        }
+    }
+
+    let house = House::default();
+    let options = SharedOptions::new().snapshot_every(NonZeroU64::MIN);
+    let (journal, snapshots) = (house.journal.clone(), house.snapshots.clone());
+    let replica = options.open::<Fragile, Add>(journal, snapshots).await.unwrap();
+    replica.apply(Add(1)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    match replica.status().snapshot_failure {
+        Some(error @ SharedError::Refused { .. }) => {
+            assert!(error.to_string().contains("has no JSON form"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(replica.apply(Add(1)).await.unwrap(), 2);
+}
