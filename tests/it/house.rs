@@ -109,6 +109,7 @@ fn every_file_says_first_what_it_is_for() {
         "ministate/src",
         "ministate-derive/src",
         "ministate-cli",
+        "ministate-object-store",
         "examples",
         "tests/it",
         "tests/mutants",
