@@ -6,11 +6,26 @@ ci: format lint docs test examples
 format:
     cargo fmt --all --check
 
+# All but the packages of `just cluster`, which need more than cargo to be built.
 lint:
-    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    cargo clippy --workspace {{without_cluster}} --all-targets --all-features -- -D warnings
 
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace {{without_cluster}} --no-deps --all-features
+
+without_cluster := "--exclude ministate-etcd --exclude ministate-object-store --exclude ministate-cluster"
+
+# Several machines: lints, docs and tests, and the example that people can watch.
+# First: apt-get install protobuf-compiler libprotobuf-dev etcd-server etcd-client
+cluster:
+    cargo clippy {{cluster}} --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc {{cluster}} --no-deps
+    cargo package --allow-dirty --no-verify -p ministate-derive -p ministate@0.2.0 -p ministate-etcd -p ministate-object-store
+    ministate-etcd/examples/registry/watch
+    # In the profile of the example, so that all that they are made of is built once.
+    cargo test --profile dev {{cluster}}
+
+cluster := "-p ministate-etcd -p ministate-object-store -p ministate-cluster --features ministate-etcd/tls"
 
 # The tests of the README.
 test:
@@ -52,6 +67,18 @@ schedules schedules="100000":
 # Long: so many histories that three versions of a schema write in turn.
 schema histories="100000":
     MINISTATE_SCHEMA_HISTORIES={{histories}} cargo test --release -p ministate-tests -- schema_histories --nocapture
+
+# Long: so many histories of replicas whose engine fails in every third call.
+shared histories="20000":
+    MINISTATE_SHARED_HISTORIES={{histories}} cargo test --release -p ministate-tests -- shared::chaos --nocapture
+
+# Long, the cut of the network as root: each schedule of faults over three nodes of etcd, for so many seconds.
+cluster-schedules seconds="60":
+    MINISTATE_CLUSTER_SECONDS={{seconds}} cargo test --release -p ministate-cluster --test it -- --nocapture
+
+# Mutations and linearizable reads of a replica over three nodes of etcd, beside appends one by one.
+bench-cluster:
+    cargo run --release -p ministate-cluster --bin throughput
 
 # Ours beside the published ministate 0.1.3 and the disk's floor, interleaved in one run.
 bench *arguments="all":
@@ -168,6 +195,8 @@ minimum-rust:
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     rustup toolchain install "$version" --profile minimal --no-self-update
     CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --all-features -p ministate@0.2.0 -p ministate-derive -p ministate-cli
+    # These need protoc.
+    CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --features ministate-etcd/tls -p ministate-etcd -p ministate-object-store
 
 # Long: the oldest versions of the direct dependencies that Cargo.toml admits; needs nightly.
 minimal-versions:

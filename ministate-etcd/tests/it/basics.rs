@@ -1,0 +1,195 @@
+//! Entries are appended, read, counted and trimmed.
+
+use std::sync::Arc;
+
+use ministate::shared::{AppendError, Journal, Place, TailError};
+use ministate_etcd::EtcdError;
+
+use crate::{all_to, append_all, appended, entry, in_time, next_of, one_node, options, own_prefix};
+
+#[tokio::test]
+async fn an_entry_is_appended_where_the_journal_ends_and_nowhere_else() {
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).open().await.unwrap();
+    append_all(&journal, 2).await;
+    for other in [0, 1, 3] {
+        let refused = journal.append(Place::new(other), entry("late")).await;
+        assert!(matches!(refused, Err(AppendError::Conflict)), "{refused:?}");
+    }
+    assert_eq!(journal.barrier().await.unwrap(), Place::new(2));
+    let entries = all_to(&journal, Place::new(2)).await;
+    assert_eq!(entries[0].bytes, entry("entry 1"));
+    assert_eq!(entries[1].bytes, entry("entry 2"));
+}
+
+#[tokio::test]
+async fn a_journal_that_is_there_is_opened_and_not_made_again() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    append_all(&journal, 1).await;
+    let again = options(&node, &format!("{prefix}/")).open().await.unwrap();
+    assert_eq!(again.id(), journal.id());
+    assert_eq!(again.barrier().await.unwrap(), Place::new(1));
+    let other = options(&node, &own_prefix()).open().await.unwrap();
+    assert_ne!(other.id(), journal.id());
+}
+
+#[tokio::test]
+async fn what_is_left_of_something_else_does_not_become_a_journal() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    append_all(&journal, 1).await;
+    node.etcdctl(&["del", &format!("{prefix}/journal")]);
+    let refused = options(&node, &prefix).open().await;
+    assert!(matches!(refused, Err(EtcdError::NotAJournal { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn options_without_an_endpoint_or_a_prefix_are_refused() {
+    let endpoint = ["http://127.0.0.1:1"];
+    let none: [&str; 0] = [];
+    let refused = ministate_etcd::EtcdOptions::new(none).open().await;
+    assert!(matches!(refused, Err(EtcdError::NoEndpoint)), "{refused:?}");
+    let refused = ministate_etcd::EtcdOptions::new(endpoint).prefix("/").open().await;
+    assert!(matches!(refused, Err(EtcdError::NoPrefix)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_race_for_each_place_one_gets_it() {
+    const EACH: u64 = 200;
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let mut racers = Vec::new();
+    for racer in ["a", "b"] {
+        let journal = options(&node, &prefix).open().await.unwrap();
+        racers.push(tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            let mut end = Place::START;
+            for number in 0..EACH {
+                let bytes = entry(&format!("{racer} {number}"));
+                end = appended(&journal, end, &bytes).await;
+                acknowledged.push((end, bytes));
+            }
+            acknowledged
+        }));
+    }
+    let mut acknowledged = Vec::new();
+    for racer in racers {
+        acknowledged.extend(in_time(racer).await.unwrap());
+    }
+    let journal = options(&node, &prefix).open().await.unwrap();
+    assert_eq!(journal.barrier().await.unwrap(), Place::new(2 * EACH));
+    acknowledged.sort();
+    let entries = all_to(&journal, Place::new(2 * EACH)).await;
+    let entries: Vec<_> = entries.into_iter().map(|entry| (entry.place, entry.bytes)).collect();
+    assert_eq!(acknowledged, entries);
+}
+
+#[tokio::test]
+async fn the_end_is_known_to_others_as_soon_as_an_append_is_answered() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let writer = options(&node, &prefix).open().await.unwrap();
+    let reader = options(&node, &prefix).open().await.unwrap();
+    for number in 0..20 {
+        let place = writer.append(Place::new(number), entry("x")).await.unwrap();
+        assert_eq!(reader.barrier().await.unwrap(), place);
+    }
+}
+
+#[tokio::test]
+async fn trimmed_entries_are_gone_and_the_others_are_not() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    append_all(&journal, 10).await;
+    journal.trim(Place::new(4)).await.unwrap();
+    journal.trim(Place::new(2)).await.unwrap();
+    let trimmed = journal.tail(Place::new(2)).next().await;
+    assert!(
+        matches!(trimmed, Err(TailError::Trimmed { first }) if first == Place::new(4)),
+        "{trimmed:?}"
+    );
+    let mut tail = journal.tail(Place::new(3));
+    for place in 4..=10 {
+        assert_eq!(next_of(&mut tail).await.bytes, entry(&format!("entry {place}")));
+    }
+    let keys = node.etcdctl(&["get", "--prefix", "--keys-only", &format!("{prefix}/log/")]);
+    assert_eq!(keys.split_whitespace().count(), 7, "{keys}");
+}
+
+#[tokio::test]
+async fn a_journal_that_is_trimmed_to_its_end_goes_on_there() {
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).open().await.unwrap();
+    append_all(&journal, 3).await;
+    journal.trim(Place::new(4)).await.unwrap();
+    assert_eq!(journal.barrier().await.unwrap(), Place::new(3));
+    let trimmed = journal.tail(Place::START).next().await;
+    assert!(
+        matches!(trimmed, Err(TailError::Trimmed { first }) if first == Place::new(3)),
+        "{trimmed:?}"
+    );
+    let mut tail = journal.tail(Place::new(3));
+    journal.append(Place::new(3), entry("goes on")).await.unwrap();
+    assert_eq!(next_of(&mut tail).await.bytes, entry("goes on"));
+}
+
+#[tokio::test]
+async fn several_who_trim_at_once_leave_what_the_furthest_leaves() {
+    let Some(node) = one_node() else { return };
+    let journal = Arc::new(options(&node, &own_prefix()).open().await.unwrap());
+    append_all(&journal, 12).await;
+    let trims = [3, 9, 5, 11, 7].map(|before| {
+        let journal = Arc::clone(&journal);
+        tokio::spawn(async move { journal.trim(Place::new(before)).await })
+    });
+    for trim in trims {
+        in_time(trim).await.unwrap().unwrap();
+    }
+    let mut tail = journal.tail(Place::new(10));
+    assert_eq!(next_of(&mut tail).await.bytes, entry("entry 11"));
+    assert!(journal.tail(Place::new(9)).next().await.is_err());
+}
+
+#[tokio::test]
+async fn a_large_entry_comes_back_whole_and_a_larger_one_is_refused() {
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).open().await.unwrap();
+    let most = journal.entry_bytes_max();
+    let large: Arc<[u8]> = vec![b'x'; most].into();
+    for number in 0..8 {
+        journal.append(Place::new(number), Arc::clone(&large)).await.unwrap();
+    }
+    let larger = journal.append(Place::new(8), vec![b'x'; most + 1].into()).await;
+    assert!(matches!(larger, Err(AppendError::TooLarge { limit }) if limit == most), "{larger:?}");
+    let entries = all_to(&journal, Place::new(8)).await;
+    assert!(entries.iter().all(|entry| entry.bytes == large));
+}
+
+#[tokio::test]
+async fn an_entry_that_etcd_finds_too_large_is_too_large() {
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).entry_bytes_max(8 << 20).open().await.unwrap();
+    for bytes in [1_600_000, 4_000_000] {
+        let refused = journal.append(Place::START, vec![b'x'; bytes].into()).await;
+        assert!(matches!(refused, Err(AppendError::TooLarge { .. })), "{refused:?}");
+    }
+    assert_eq!(journal.barrier().await.unwrap(), Place::START);
+}
+
+#[tokio::test]
+async fn etcdctl_shows_an_entry_as_the_text_that_it_is() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    let text = "{\"ministate\":1}\n{\"seq\":8,\"op\":\"deposit\"}\n";
+    journal.append(Place::START, Arc::from(text.as_bytes())).await.unwrap();
+    let key = format!("{prefix}/log/00000000000000000001");
+    let shown = node.etcdctl(&["get", "--print-value-only", &key]);
+    assert_eq!(shown, format!("{text}\n"));
+    let head = node.etcdctl(&["get", "--print-value-only", &format!("{prefix}/head")]);
+    assert_eq!(head, "1\n");
+}

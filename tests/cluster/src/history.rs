@@ -1,0 +1,118 @@
+//! What did a replica and its clients do, and when? Written line by line, so that a kill leaves it
+//! readable.
+#![expect(clippy::disallowed_methods, reason = "the histories are files")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Answer, Change};
+
+/// What happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Nanoseconds of a clock that all processes of the machine share.
+    pub at: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened in a replica.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// It was opened, and its state held so many mutations.
+    Opened(u64),
+    /// A client is about to ask for a change.
+    Asked(Change),
+    /// A client is about to ask for a linearizable read.
+    AskedToRead {
+        /// No other operation has it.
+        id: u64,
+        /// Of which number.
+        key: u8,
+    },
+    /// A change was acknowledged.
+    Changed {
+        /// Which.
+        id: u64,
+        /// Its sequence number.
+        seq: u64,
+        /// What it came to.
+        answer: Answer,
+    },
+    /// A linearizable read was answered.
+    Read {
+        /// Which.
+        id: u64,
+        /// The number, if there was one.
+        number: Option<i64>,
+    },
+    /// An operation certainly did not and will not take effect.
+    Refused {
+        /// Which.
+        id: u64,
+        /// Why.
+        error: String,
+    },
+    /// It is not known whether an operation took effect, or will.
+    Unknown {
+        /// Which.
+        id: u64,
+        /// Why.
+        error: String,
+    },
+    /// What the state was after so many mutations.
+    Sampled {
+        /// So many.
+        seq: u64,
+        /// The state's.
+        digest: u64,
+    },
+    /// The replica has made or begun with the snapshot of this mutation.
+    Snapshot(u64),
+    /// All clients have ended, and nothing that they asked for is still on its way.
+    Quiet,
+    /// The operations that were applied to the state which a last linearizable read returned.
+    Final {
+        /// Them.
+        applied: Vec<u64>,
+        /// The state's.
+        digest: u64,
+    },
+    /// What must not happen here.
+    Broken(String),
+}
+
+/// A file that grows with what happens.
+#[derive(Debug)]
+pub struct History(Mutex<File>);
+
+impl History {
+    /// A new one.
+    pub fn create(path: &Path) -> History {
+        History(Mutex::new(File::create_new(path).unwrap()))
+    }
+
+    /// Writes what happens now. Once this returns, a kill does not take it back.
+    pub fn tell(&self, event: Event) {
+        let mut line = serde_json::to_vec(&Line { at: now(), event }).unwrap();
+        line.push(b'\n');
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line).unwrap();
+    }
+}
+
+/// What was written. A kill may have cut the last line short, which then did not happen.
+pub fn read(path: &Path) -> Vec<Line> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap()
+}

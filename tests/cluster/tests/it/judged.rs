@@ -1,0 +1,156 @@
+//! What the judge says of histories made by hand: of a sound one, and of that with one thing wrong.
+
+use ministate::Operation as _;
+use ministate_cluster::history::{Event, Line};
+use ministate_cluster::judge::{self, Wrong};
+use ministate_cluster::replica::IDS;
+use ministate_cluster::state::{Answer, Call, Change, Registers};
+
+/// Two processes: the first puts 5, adds 1, and reads 6; the second reads 6, and adds 1 of which it gets to
+/// know nothing.
+fn sound() -> [Vec<Line>; 2] {
+    let (put, add) = (change(1, Call::Put(5)), change(2, Call::Add(1)));
+    let unknown = change(IDS + 2, Call::Add(1));
+    let digests = digests(&[put.clone(), add.clone(), unknown.clone()]);
+    let end = Event::Final { applied: vec![1, 2, IDS + 2], digest: digests[3] };
+    let sampled = |seq: usize| Event::Sampled { seq: seq as u64, digest: digests[seq] };
+    let first = [
+        (10, Event::Asked(put)),
+        (20, Event::Changed { id: 1, seq: 1, answer: Answer::Was(None) }),
+        (30, Event::Asked(add)),
+        (40, Event::Changed { id: 2, seq: 2, answer: Answer::Is(Some(6)) }),
+        (41, sampled(2)),
+        (50, Event::AskedToRead { id: 3, key: 0 }),
+        (60, Event::Read { id: 3, number: Some(6) }),
+        (70, Event::Asked(change(4, Call::Put(0)))),
+        (80, Event::Refused { id: 4, error: "no".to_string() }),
+        (90, end.clone()),
+    ];
+    let second = [
+        (15, sampled(1)),
+        (50, Event::AskedToRead { id: IDS + 1, key: 0 }),
+        (60, Event::Read { id: IDS + 1, number: Some(6) }),
+        (70, Event::Asked(unknown)),
+        (80, Event::Unknown { id: IDS + 2, error: "who knows".to_string() }),
+        (81, sampled(3)),
+        (90, end),
+    ];
+    [first.into(), second.into()]
+        .map(|lines: Vec<_>| lines.into_iter().map(|(at, event)| Line { at, event }).collect())
+}
+
+fn change(id: u64, call: Call) -> Change {
+    Change { id, key: 0, call }
+}
+
+/// Those of the states, from the first on.
+fn digests(changes: &[Change]) -> Vec<u64> {
+    let mut registers = Registers::default();
+    let behind = changes.iter().map(|change| {
+        change.clone().execute(&mut registers);
+        registers.digest
+    });
+    [0].into_iter().chain(behind.collect::<Vec<_>>()).collect()
+}
+
+/// What the judge finds once one event of a process was replaced.
+fn wrongs(process: usize, index: usize, event: Event) -> Vec<Wrong> {
+    let mut histories = sound();
+    histories[process][index].event = event;
+    judge::judged(&histories).expect_err("something is wrong")
+}
+
+/// The same operations in all final states, which are as they should be behind them.
+fn wrongs_with_applied(applied: &[u64]) -> Vec<Wrong> {
+    let mut histories = sound();
+    let asked: Vec<_> = histories.iter().flatten().cloned().collect();
+    let asked = |id: &u64| {
+        asked.iter().find_map(|line| match &line.event {
+            Event::Asked(change) if change.id == *id => Some(change.clone()),
+            _ => None,
+        })
+    };
+    let changes: Vec<_> = applied.iter().filter_map(asked).collect();
+    let (applied, digest) = (applied.to_vec(), *digests(&changes).last().unwrap());
+    for lines in &mut histories {
+        lines.retain(|line| !matches!(line.event, Event::Sampled { .. }));
+        let end = Event::Final { applied: applied.clone(), digest };
+        lines.last_mut().unwrap().event = end;
+    }
+    judge::judged(&histories).expect_err("something is wrong")
+}
+
+#[test]
+fn a_sound_history_is_judged_to_be_so() {
+    let counts = judge::judged(&sound()).unwrap();
+    assert_eq!((counts.acknowledged, counts.reads), (2, 2));
+    assert_eq!((counts.unknown, counts.refused, counts.samples), (1, 1, 3));
+}
+
+#[test]
+fn an_acknowledged_change_that_is_lost_is_found() {
+    let wrongs = wrongs_with_applied(&[1, IDS + 2]);
+    assert!(wrongs.contains(&Wrong::Lost { id: 2, seq: 2, process: 0 }), "{wrongs:?}");
+}
+
+#[test]
+fn a_change_that_was_applied_twice_is_found() {
+    let wrongs = wrongs_with_applied(&[1, 2, IDS + 2, IDS + 2]);
+    assert_eq!(wrongs, [Wrong::AppliedTwice { id: IDS + 2 }]);
+}
+
+#[test]
+fn a_change_that_was_applied_though_it_was_refused_is_found() {
+    let wrongs = wrongs_with_applied(&[1, 2, IDS + 2, 4]);
+    assert_eq!(wrongs, [Wrong::AppliedThoughRefused { id: 4 }]);
+}
+
+#[test]
+fn a_change_that_nobody_asked_for_is_found() {
+    let wrongs = wrongs_with_applied(&[1, 2, IDS + 2, 7]);
+    assert!(wrongs.contains(&Wrong::NeverAsked { id: 7 }), "{wrongs:?}");
+}
+
+#[test]
+fn an_answer_that_was_not_given_is_found() {
+    let answer = Answer::Is(Some(7));
+    let wrongs = wrongs(0, 3, Event::Changed { id: 2, seq: 2, answer });
+    assert_eq!(wrongs, [Wrong::OtherAnswer { id: 2 }]);
+}
+
+#[test]
+fn a_state_that_diverged_is_found() {
+    let wrongs = wrongs(1, 0, Event::Sampled { seq: 1, digest: 1 });
+    assert_eq!(wrongs, [Wrong::Diverged { process: 1, seq: 1 }]);
+}
+
+#[test]
+fn a_final_state_that_differs_is_found() {
+    let digest = digests(&[change(1, Call::Put(5)), change(2, Call::Add(1))])[2];
+    let wrongs = wrongs(1, 6, Event::Final { applied: vec![1, 2], digest });
+    assert_eq!(wrongs, [Wrong::FinalStatesDiffer { process: 1 }]);
+}
+
+#[test]
+fn a_state_that_went_back_is_found() {
+    let (put, add) = (change(1, Call::Put(5)), change(2, Call::Add(1)));
+    let wrongs = wrongs(1, 5, Event::Sampled { seq: 0, digest: digests(&[put, add])[0] });
+    assert_eq!(wrongs, [Wrong::WentBack { process: 1, seq: 0 }]);
+}
+
+#[test]
+fn a_stale_read_is_found() {
+    let wrongs = wrongs(1, 2, Event::Read { id: IDS + 1, number: Some(5) });
+    assert!(matches!(&wrongs[..], [Wrong::NotLinearizable { .. }]), "{wrongs:?}");
+}
+
+#[test]
+fn a_replica_that_stopped_and_told_no_end_is_found() {
+    let what = "it stopped".to_string();
+    let wrongs = wrongs(0, 9, Event::Broken(what.clone()));
+    assert_eq!(wrongs, [Wrong::Broken { process: 0, what }]);
+    let mut histories = sound();
+    histories.iter_mut().for_each(|lines| lines.truncate(lines.len() - 1));
+    let wrongs = judge::judged(&histories).expect_err("nothing is known in the end");
+    assert!(wrongs.contains(&Wrong::NoFinalState), "{wrongs:?}");
+}
