@@ -26,9 +26,9 @@ use std::sync::Arc;
 /// 3. `Ok` means that the entry is as durable as the engine makes anything, and that every later barrier
 ///    and every later reader sees it.
 /// 4. [`tail`](Self::tail) yields what was durably appended, in order, without gaps, and nothing else.
-/// 5. [`barrier`](Self::barrier) tells a place that is no less than that of any entry whose `append` was
-///    answered, to anybody, before the barrier was asked for. A node that lost touch with the others must
-///    not answer it.
+/// 5. [`barrier`](Self::barrier) tells where the journal ended at a moment after it was asked for: no place
+///    before that of an entry whose `append` was answered earlier, to anybody, and none at which no entry
+///    stands. A node that lost touch with the others must not answer it.
 /// 6. A journal that was removed and made again has another [`id`](Self::id), and every call finds out.
 ///
 /// The feature `testing` has a suite that finds out whether they do (`ministate::shared::conformance`).
@@ -54,7 +54,7 @@ pub trait Journal: Send + Sync + 'static {
     /// The entries behind `after`, those that there are and then those to come.
     fn tail(&self, after: Place) -> Box<dyn Tail>;
 
-    /// The end of the journal, or a later place: see the fifth point above.
+    /// Where the journal ends: see the fifth point above.
     fn barrier(&self) -> Answer<'_, Result<Place, JournalError>>;
 
     /// Lets the engine forget the entries before `before`; how soon it does is left to it. Never moves

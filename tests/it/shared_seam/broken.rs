@@ -21,6 +21,7 @@ enum Bug {
     SkipsAnEntryInTails,
     YieldsWhatWasRefused,
     TellsStaleBarriers,
+    TellsBarriersBehindTheEnd,
     MovesTheEndWhenItTrims,
     SkipsWhatWasTrimmed,
     TrimsTooMuch,
@@ -112,6 +113,7 @@ impl Journal for Broken {
             let end = self.inner.barrier().await?;
             Ok(match self.bug {
                 Bug::TellsStaleBarriers => Place::new(end.number().saturating_sub(1)),
+                Bug::TellsBarriersBehindTheEnd => end.next(),
                 _ => end,
             })
         })
@@ -225,6 +227,7 @@ async fn the_suite_names_the_rule_that_a_journal_breaks() {
         (Bug::SkipsAnEntryInTails, rule(4)),
         (Bug::YieldsWhatWasRefused, rule(4)),
         (Bug::TellsStaleBarriers, rule(5)),
+        (Bug::TellsBarriersBehindTheEnd, rule(5)),
         (Bug::MovesTheEndWhenItTrims, method("trim")),
         (Bug::SkipsWhatWasTrimmed, rule(4)),
         (Bug::TrimsTooMuch, method("trim")),

@@ -111,7 +111,7 @@ async fn checked(fixture: &mut dyn JournalFixture) -> Checked {
     reading::a_dropped_wait_loses_nothing(&made(fixture).await).await?;
     let here = made(fixture).await;
     let there = another(fixture).await.unwrap_or_else(|| here.clone());
-    reading::barriers_reach_what_was_acknowledged([&here, &there]).await?;
+    reading::barriers_tell_the_end([&here, &there]).await?;
     drop((here, there));
 
     trimming::a_part_is_trimmed(&made(fixture).await).await?;
