@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use ministate::shared::conformance::{self, Handle, JournalFixture};
 use ministate::shared::{Answer, AppendError, FileJournal, Journal, Place, TailError};
@@ -114,7 +114,11 @@ async fn append_whose_caller_went_away_moves_no_other_to_a_wrong_place() {
         {
             let mut given_up = pin!(journal.append(end, line(1_000 + number)));
             let polled = given_up.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(polled.is_pending(), "the disk is not asked on this thread");
+            // Where the disk was faster than this thread, it did not go away.
+            if let Poll::Ready(answer) = polled {
+                end = answer.unwrap();
+                continue;
+            }
             for _ in 0..number % 3 {
                 tokio::task::yield_now().await;
             }
