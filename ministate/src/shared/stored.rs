@@ -75,6 +75,9 @@ pub(super) fn parse(name: &SnapshotName, mut bytes: Vec<u8>) -> Result<Stored, U
         return Err(damaged());
     }
     let Header { journal, snapshot, place, prev, format, by, ops, v, .. } = header;
+    if [snapshot, place, format].contains(&u64::MAX) {
+        return Err(Unsound::Damaged("nothing can follow it"));
+    }
     if (journal.as_str(), snapshot, Place::new(place))
         != (name.journal.as_str(), name.seq, name.place)
     {
@@ -93,4 +96,28 @@ fn end_line(header: Chain, state: &[u8]) -> Vec<u8> {
     let chain = Chain::START.extend(&header.hex()).extend(state).extend(b"\n").extend(&line);
     line.extend_from_slice(format!(",\"crc\":\"{chain}\"}}\n").as_bytes());
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::journal::JournalId;
+
+    fn snapshot(seq: u64, place: u64, format: u64) -> Result<Stored, Unsound> {
+        let journal = JournalId::random();
+        let name = SnapshotName { journal, seq, place: Place::new(place) };
+        let admitted = Arc::new(Admitted { format, ops: BTreeMap::new(), state: 1, by: None });
+        let standing = Standing { seq, chain: Chain::START, admitted };
+        parse(&name, compose(&name, &standing, b"{}"))
+    }
+
+    /// The number behind the last one that there is made a replica panic, where arithmetic is checked.
+    #[test]
+    fn snapshot_behind_which_no_number_is_left_is_damaged() {
+        assert_eq!(snapshot(7, 3, 1).unwrap().state, b"{}");
+        assert_eq!(snapshot(u64::MAX - 1, 3, 1).unwrap().standing.seq, u64::MAX - 1);
+        for (seq, place, format) in [(u64::MAX, 3, 1), (7, u64::MAX, 1), (7, 3, u64::MAX)] {
+            assert!(matches!(snapshot(seq, place, format), Err(Unsound::Damaged(_))));
+        }
+    }
 }

@@ -152,3 +152,17 @@ async fn change_whose_reading_was_given_up_comes_with_the_next_call() {
         }
     }
 }
+
+/// The number behind the last one that there is made it panic, where arithmetic is checked.
+#[tokio::test(start_paused = true)]
+async fn one_can_subscribe_from_any_number_that_there_is() {
+    let house = House::default();
+    let replica = house.replica().await;
+    replica.apply(op("1")).await.unwrap();
+    for from in [u64::MAX - 1, u64::MAX] {
+        let mut changes = replica.subscribe(from);
+        assert_eq!((changes.next_sequence(), changes.lag()), (from, 0));
+        let waited = tokio::time::timeout(Duration::from_secs(1), changes.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+    }
+}
