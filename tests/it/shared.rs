@@ -4,8 +4,10 @@ mod applying;
 mod chaos;
 mod ending;
 mod fixture;
+mod hooked;
 mod odd;
 mod reading;
+mod refusing;
 mod rolling;
 mod subscribing;
 mod trouble;
@@ -91,4 +93,10 @@ impl House {
 
 fn names(party: &Party) -> Vec<String> {
     party.read(|guests| guests.names.clone())
+}
+
+/// A runtime with so many threads.
+fn runtime_of(threads: usize) -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_time().build().unwrap()
 }

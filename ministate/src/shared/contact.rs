@@ -21,6 +21,8 @@ struct Known {
     end: Place,
     /// Why it was last not to be had; `None` once it answered again.
     failure: Option<SharedError>,
+    /// Why an entry was last not appended; `None` once one was, or none is to be.
+    refusal: Option<SharedError>,
 }
 
 /// What [`Contact`] says of a replica.
@@ -33,7 +35,13 @@ pub(super) struct Seen {
 impl Contact {
     /// The engine answered a barrier, asked at `asked`, with `end`, which the replica has reached.
     pub(super) fn new(asked: Instant, end: Place) -> Contact {
-        Contact(Mutex::new(Known { current_as_of: asked, ahead: None, end, failure: None }))
+        Contact(Mutex::new(Known {
+            current_as_of: asked,
+            ahead: None,
+            end,
+            failure: None,
+            refusal: None,
+        }))
     }
 
     /// The engine said, when asked at `asked`, that the journal ends at `end`; the replica is at `place`.
@@ -65,6 +73,16 @@ impl Contact {
         self.known().failure = Some(failure);
     }
 
+    /// It did not append an entry.
+    pub(super) fn refused(&self, refusal: SharedError) {
+        self.known().refusal = Some(refusal);
+    }
+
+    /// It appended one, or is not asked to any more.
+    pub(super) fn is_not_refused(&self) {
+        self.known().refusal = None;
+    }
+
     /// The last place that was heard of.
     pub(super) fn end(&self) -> Place {
         self.known().end
@@ -75,7 +93,7 @@ impl Contact {
         Seen {
             stale: known.current_as_of.elapsed(),
             end: known.end,
-            failure: known.failure.clone(),
+            failure: known.failure.as_ref().or(known.refusal.as_ref()).cloned(),
         }
     }
 

@@ -167,11 +167,11 @@ pub enum SharedError {
         /// What is wrong.
         what: &'static str,
     },
-    /// The journal ends before what this replica has read from it: the engine lost what it had confirmed.
+    /// The journal ends before a place that it had: the engine lost what it had confirmed.
     Regressed {
         /// Where it ends.
         last: Place,
-        /// What this replica has read.
+        /// The last place that this replica has read, or was told of.
         read: Place,
     },
     /// The journal is not there any more, or another one is in its place.
@@ -318,8 +318,8 @@ impl SharedError {
             ),
             Self::Regressed { last, read } => write!(
                 f,
-                "the journal ends at place {last} and this replica has read place {read}; bring back \
-                 what the engine lost before anybody writes"
+                "the journal ends at place {last} and had place {read} before; bring back what the \
+                 engine lost before anybody writes"
             ),
             Self::WrongJournal { expected, found } => match found {
                 Some(found) => write!(

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::pending;
 use std::mem;
 use std::sync::Arc;
 
@@ -142,7 +143,12 @@ impl<M> SharedSubscription<M> {
     /// Reads an entry, of which there is one.
     async fn read_on(&mut self) -> Result<(), SharedError> {
         let tail = self.tail.get_or_insert_with(|| self.journal.tail(self.begin));
-        match tail.next().await {
+        let read = tokio::select! {
+            biased;
+            read = tail.next() => read,
+            lost = lost(&*self.journal, &mut self.progress, self.begin) => return Err(lost),
+        };
+        match read {
             Ok(Entry { place, bytes }) => {
                 let read = (self.reader)(place, &bytes, self.read).and_then(|read| {
                     let (seq, first) = (self.read + 1, read.first);
@@ -177,6 +183,26 @@ impl<M> SharedSubscription<M> {
                 let source = JournalError::Unreachable { source };
                 Err(SharedError::Journal { doing: "reading the journal", source })
             }
+        }
+    }
+}
+
+/// Why there is no entry behind `begin`, though the replica has applied it. Waits for ever as long as there
+/// can be one: until the replica has ended, it is the one that finds out.
+async fn lost(
+    journal: &dyn Journal,
+    progress: &mut watch::Receiver<Progress>,
+    begin: Place,
+) -> SharedError {
+    let read = match progress.wait_for(|known| known.ended.is_some()).await {
+        Ok(known) => known.place,
+        Err(_) => return SharedError::Closed,
+    };
+    match journal.barrier().await {
+        Ok(last) if last <= begin => SharedError::Regressed { last, read },
+        Ok(_) => pending().await,
+        Err(error) => {
+            SharedError::journal("asking for the end of the journal", journal.id())(error)
         }
     }
 }

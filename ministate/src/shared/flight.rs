@@ -51,6 +51,33 @@ impl Answer {
     }
 }
 
+/// When an engine that refused is asked again: after a pause that is twice as long each time.
+#[derive(Debug)]
+pub(super) struct Rest {
+    next: Duration,
+    until: Option<Instant>,
+}
+
+const REST_MIN: Duration = Duration::from_millis(20);
+const REST_MAX: Duration = Duration::from_millis(500);
+
+impl Rest {
+    pub(super) fn over() -> Rest {
+        Rest { next: REST_MIN, until: None }
+    }
+
+    /// It refused once more.
+    pub(super) fn lengthen(&mut self) {
+        self.until = Some(Instant::now() + self.next);
+        self.next = (self.next * 2).min(REST_MAX);
+    }
+
+    /// When it is over; `None` if it is.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.until.filter(|until| *until > Instant::now())
+    }
+}
+
 /// So much later, or later than anybody waits.
 pub(super) fn after(instant: Instant, time: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -73,8 +100,6 @@ pub(super) struct Flight<M> {
     pub(super) sent: Instant,
     bytes: Arc<[u8]>,
     attempt: Option<Attempt>,
-    retry_at: Instant,
-    pause: Duration,
     outcome: Outcome,
     /// What the engine said last.
     pub(super) cause: Option<Cause>,
@@ -88,10 +113,6 @@ enum Outcome {
     /// One may have.
     Open,
 }
-
-/// Between two attempts at first; twice as long each time.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 impl<M> Flight<M> {
     /// Appends these changes, or none with a choice of operations, behind `standing`.
@@ -117,8 +138,6 @@ impl<M> Flight<M> {
             sent: now,
             bytes: bytes.into(),
             attempt: None,
-            retry_at: now,
-            pause: PAUSE_MIN,
             outcome: Outcome::NotWritten,
             cause: None,
         };
@@ -142,8 +161,8 @@ impl<M> Flight<M> {
         outcome
     }
 
-    /// The last attempt did not settle it: there will be another one.
-    pub(super) fn postpone(&mut self, failure: &AppendError) {
+    /// The last attempt did not settle it: there may be another one.
+    pub(super) fn note(&mut self, failure: &AppendError) {
         match failure {
             AppendError::NotWritten { source } => self.cause = Some(Arc::clone(source)),
             AppendError::Ambiguous { source } => {
@@ -154,8 +173,6 @@ impl<M> Flight<M> {
             AppendError::Conflict => self.outcome = Outcome::Open,
             AppendError::TooLarge { .. } | AppendError::WrongJournal { .. } => {}
         }
-        self.retry_at = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
     /// It may have landed, whatever was said of it.
@@ -173,9 +190,9 @@ impl<M> Flight<M> {
         self.bytes.len()
     }
 
-    /// When it is to be sent again; `None` while it is on its way.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.attempt.is_none().then_some(self.retry_at)
+    /// Whether no attempt is under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.attempt.is_none()
     }
 
     /// Whether it is certain that it has not landed, and will not.

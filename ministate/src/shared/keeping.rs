@@ -1,7 +1,7 @@
 //! When is a snapshot made, and what may be forgotten then? Two that were read back are kept.
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use serde::Serialize;
@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use super::chunk::Standing;
 use super::error::SharedError;
 use super::journal::Journal;
-use super::opening;
-use super::replica::Replica;
+use super::opening::{self, ATTEMPTS, Until};
+use super::replica::{Held, Replica};
 use super::snapshots::{SnapshotName, SnapshotStore, StoreError};
 use crate::mutation::Mutator;
 use crate::record::Seq;
@@ -26,6 +26,8 @@ pub(super) struct Keeping<S, M> {
     every: Option<u64>,
     /// One snapshot at a time.
     turn: Mutex<()>,
+    /// Whether one waits for its turn that is due.
+    is_due: AtomicBool,
     newest: AtomicU64,
     failure: Lock<Option<SharedError>>,
     _mutations: PhantomData<fn(M)>,
@@ -41,8 +43,9 @@ impl<S, M> Keeping<S, M> {
     ) -> Self {
         let (replica, journal) = (Arc::clone(replica), Arc::clone(journal));
         let (turn, newest) = (Mutex::default(), AtomicU64::new(newest));
-        let failure = Lock::default();
-        Keeping { replica, journal, store, every, turn, newest, failure, _mutations: PhantomData }
+        let (is_due, failure) = (AtomicBool::new(false), Lock::default());
+        let _mutations = PhantomData;
+        Keeping { replica, journal, store, every, turn, is_due, newest, failure, _mutations }
     }
 
     pub(super) fn snapshots(&self) -> &dyn SnapshotStore {
@@ -60,17 +63,22 @@ impl<S, M> Keeping<S, M> {
 impl<S, M> Keeping<S, M>
 where
     S: Serialize + DeserializeOwned + Send + Sync + 'static,
-    M: Mutator<S> + 'static,
+    M: Mutator<S> + DeserializeOwned + 'static,
 {
     /// An entry of this replica's own has landed, with the mutations behind `before` through `last`.
     ///
     /// Of all replicas only the one makes a snapshot whose entry passes the number at which one is due.
     pub(super) fn landed(self: &Arc<Self>, before: Seq, last: Seq) {
-        if self.every.is_some_and(|every| before / every < last / every) {
+        // One that waits for a slow store will be of the state as it is then: a second one is not needed.
+        if self.every.is_some_and(|every| before / every < last / every)
+            && !self.is_due.swap(true, Ordering::AcqRel)
+        {
             let keeping = Arc::clone(self);
             tokio::spawn(async move {
+                let _alone = keeping.turn.lock().await;
+                keeping.is_due.store(false, Ordering::Release);
                 // Told in the status.
-                let _ = keeping.snapshot().await;
+                let _ = keeping.snapshot_in_turn().await;
             });
         }
     }
@@ -78,6 +86,10 @@ where
     /// Makes a snapshot of the state as it is now, reads it back, and trims behind the one before it.
     pub(super) async fn snapshot(&self) -> Result<Seq, SharedError> {
         let _alone = self.turn.lock().await;
+        self.snapshot_in_turn().await
+    }
+
+    async fn snapshot_in_turn(&self) -> Result<Seq, SharedError> {
         let made = self.snapshot_alone().await;
         let failure = made.as_ref().err().cloned();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
@@ -85,7 +97,7 @@ where
     }
 
     async fn snapshot_alone(&self) -> Result<Seq, SharedError> {
-        let (name, standing, state) = self.encoded()?;
+        let (name, standing, state) = self.encoded().await?;
         let seq = name.seq;
         opening::put(&*self.store, &name, &standing, state).await?;
         // It is one only if this program can begin with it.
@@ -100,12 +112,39 @@ where
         Ok(seq)
     }
 
-    fn encoded(&self) -> Result<(SnapshotName, Standing, Vec<u8>), SharedError> {
+    /// The state's JSON at the last entry. The state is built anew from the newest snapshot and the entries
+    /// behind it, so that nobody waits for the one in memory while it is encoded; that one is taken only
+    /// where no snapshot leads to the journal any more.
+    async fn encoded(&self) -> Result<(SnapshotName, Standing, Vec<u8>), SharedError> {
+        for _ in 0..ATTEMPTS {
+            let (name, standing) = self.named(&self.replica.held())?;
+            let until = Until::Place(name.place);
+            let built = opening::built::<S, M>(&*self.journal, &*self.store, until).await;
+            match built {
+                Ok(Some(built)) if built.standing == standing => {
+                    return Ok((name, standing, opening::encoded(built).await?));
+                }
+                Ok(Some(_)) => {
+                    let what = "it is not what this replica has read there";
+                    return Err(SharedError::Damaged { place: name.place, seq: name.seq, what });
+                }
+                // Others have made snapshots meanwhile.
+                Ok(None) => {}
+                Err(SharedError::NoSnapshot { .. }) => break,
+                Err(failure) => return Err(failure),
+            }
+        }
+        let held = self.replica.held();
+        let (name, standing) = self.named(&held)?;
+        let state = held.state.as_ref().map_err(Clone::clone)?;
+        Ok((name, standing, opening::encode(state)?))
+    }
+
+    /// What a snapshot is called that is made now, and where it stands.
+    fn named(&self, held: &Held<S>) -> Result<(SnapshotName, Standing), SharedError> {
         if let Some(ended) = self.replica.ended() {
             return Err(ended);
         }
-        let held = self.replica.held();
-        let state = held.state.as_ref().map_err(Clone::clone)?;
         let (standing, own) = (held.standing.clone(), M::__schema().state);
         let format = standing.admitted.format;
         if format > 0 && standing.admitted.state != own {
@@ -113,8 +152,7 @@ where
             return Err(SharedError::NotAdmitted { operation, format });
         }
         let journal = self.replica.journal().clone();
-        let name = SnapshotName { journal, seq: standing.seq, place: held.place };
-        Ok((name, standing, opening::encode(state)?))
+        Ok((SnapshotName { journal, seq: standing.seq, place: held.place }, standing))
     }
 
     /// Lets the journal forget what the newest sound snapshot before this one holds, which then is the
@@ -125,7 +163,7 @@ where
         let mut older = names.into_iter().rev().skip_while(|name| name >= newest);
         for kept in older.by_ref() {
             match opening::sound(&*self.store, &kept).await {
-                Ok(_) => {
+                Ok(()) => {
                     let before = kept.place.next();
                     let trimming = SharedError::journal("trimming the journal", &newest.journal);
                     self.journal.trim(before).await.map_err(trimming)?;

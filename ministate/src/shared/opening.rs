@@ -16,6 +16,7 @@ use super::journal::{Cause, Entry, Journal, JournalError, JournalId, Place, Tail
 use super::replica::{Replica, envelope, refuse_unknown};
 use super::snapshots::{SnapshotName, SnapshotStore, StoreError};
 use super::stored;
+use crate::commit::ground;
 use crate::error::{MiniStateError, Refusal};
 use crate::journal::FORMAT;
 use crate::mutation::Mutator;
@@ -29,6 +30,17 @@ pub(super) struct Found<S> {
     pub(super) state: S,
     pub(super) place: Place,
     pub(super) standing: Standing,
+    /// How large it is.
+    bytes: usize,
+}
+
+/// A state that was read anew.
+pub(super) struct Built<S> {
+    pub(super) state: S,
+    pub(super) place: Place,
+    pub(super) standing: Standing,
+    /// How large the snapshot is that it began with.
+    pub(super) bytes: usize,
 }
 
 /// A replica that was as far as the journal when it was asked, and goes on with the tail.
@@ -40,7 +52,7 @@ pub(super) struct Begun<S> {
 }
 
 /// The journal can be trimmed behind a snapshot that is just being read.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// Begins with what there is, or with `initial` where there is nothing.
 pub(super) async fn begin<S, M>(
@@ -49,8 +61,8 @@ pub(super) async fn begin<S, M>(
     initial: S,
 ) -> Result<Begun<S>, SharedError>
 where
-    S: Serialize + DeserializeOwned,
-    M: Mutator<S> + DeserializeOwned,
+    S: Serialize + DeserializeOwned + Send + 'static,
+    M: Mutator<S> + DeserializeOwned + 'static,
 {
     let mut initial = Some(initial);
     let mut last = None;
@@ -69,7 +81,7 @@ where
         if end < found.place {
             return Err(SharedError::Regressed { last: end, read: found.place });
         }
-        let Found { name, state, place, standing } = found;
+        let Found { name, state, place, standing, .. } = found;
         let replica = Replica::new(journal.id().clone(), state, place, standing);
         let mut tail = journal.tail(place);
         if read_through::<S, M>(&replica, &mut *tail, Until::Place(end)).await?.is_whole() {
@@ -83,34 +95,45 @@ where
     Err(SharedError::UnsoundSnapshot { name, what })
 }
 
-/// The state through mutation `seq`, which may stand within an entry.
-pub(super) async fn state_at<S, M>(
+/// The state as far as `until`, which may be within an entry: the newest snapshot before it, and the
+/// entries behind that. `None` where these were trimmed.
+pub(super) async fn built<S, M>(
     journal: &dyn Journal,
     store: &dyn SnapshotStore,
-    seq: Seq,
-) -> Result<(S, Place, Standing), SharedError>
+    until: Until,
+) -> Result<Option<Built<S>>, SharedError>
 where
-    S: DeserializeOwned,
-    M: Mutator<S> + DeserializeOwned,
+    S: DeserializeOwned + Send + 'static,
+    M: Mutator<S> + DeserializeOwned + 'static,
 {
-    let found = newest_through::<S, M>(journal.id(), store, seq).await?;
-    let Found { name, state, place, standing } = found;
+    let found = newest_before::<S, M>(journal.id(), store, until).await?;
+    let Found { state, place, standing, bytes, .. } = found;
     let replica = Replica::new(journal.id().clone(), state, place, standing);
     let mut tail = journal.tail(place);
-    if !read_through::<S, M>(&replica, &mut *tail, Until::Seq(seq)).await?.is_whole() {
-        let what = "the journal was trimmed behind it";
-        return Err(SharedError::UnsoundSnapshot { name, what });
+    if !read_through::<S, M>(&replica, &mut *tail, until).await?.is_whole() {
+        return Ok(None);
     }
-    replica.into_held()
+    let (state, place, standing) = replica.into_held()?;
+    Ok(Some(Built { state, place, standing, bytes }))
 }
 
 const ASKING: &str = "asking for the end of the journal";
 
 /// How far entries are read.
 #[derive(Clone, Copy)]
-enum Until {
+pub(super) enum Until {
     Place(Place),
     Seq(Seq),
+}
+
+impl Until {
+    /// Whether the snapshot is not behind it.
+    fn reaches(self, name: &SnapshotName) -> bool {
+        match self {
+            Until::Place(place) => name.place <= place,
+            Until::Seq(seq) => name.seq <= seq,
+        }
+    }
 }
 
 /// Whether they were there.
@@ -176,43 +199,43 @@ pub(super) async fn newest<S, M>(
     store: &dyn SnapshotStore,
 ) -> Result<Found<S>, SharedError>
 where
-    S: DeserializeOwned,
-    M: Mutator<S>,
+    S: DeserializeOwned + Send + 'static,
+    M: Mutator<S> + 'static,
 {
-    newest_through::<S, M>(journal, store, Seq::MAX).await
+    newest_before::<S, M>(journal, store, Until::Seq(Seq::MAX)).await
 }
 
-async fn newest_through<S, M>(
+async fn newest_before<S, M>(
     journal: &JournalId,
     store: &dyn SnapshotStore,
-    through: Seq,
+    until: Until,
 ) -> Result<Found<S>, SharedError>
 where
-    S: DeserializeOwned,
-    M: Mutator<S>,
+    S: DeserializeOwned + Send + 'static,
+    M: Mutator<S> + 'static,
 {
     for _ in 1..ATTEMPTS {
-        match newest_listed::<S, M>(journal, store, through).await {
+        match newest_listed::<S, M>(journal, store, until).await {
             // Another replica has made a newer one, and removed this one since it was listed.
             Err(SharedError::Store { source: StoreError::Missing { .. }, .. }) => {}
             found => return found,
         }
     }
-    newest_listed::<S, M>(journal, store, through).await
+    newest_listed::<S, M>(journal, store, until).await
 }
 
 async fn newest_listed<S, M>(
     journal: &JournalId,
     store: &dyn SnapshotStore,
-    through: Seq,
+    until: Until,
 ) -> Result<Found<S>, SharedError>
 where
-    S: DeserializeOwned,
-    M: Mutator<S>,
+    S: DeserializeOwned + Send + 'static,
+    M: Mutator<S> + 'static,
 {
     let names = store.list(journal).await.map_err(SharedError::store("listing snapshots"))?;
     let mut rejected = Vec::new();
-    for name in names.into_iter().rev().filter(|name| name.seq <= through) {
+    for name in names.into_iter().rev().filter(|name| until.reaches(name)) {
         match read::<S, M>(store, &name).await {
             Ok(found) => return Ok(found),
             Err(
@@ -232,10 +255,20 @@ pub(super) async fn read<S, M>(
     name: &SnapshotName,
 ) -> Result<Found<S>, SharedError>
 where
+    S: DeserializeOwned + Send + 'static,
+    M: Mutator<S> + 'static,
+{
+    let (name, bytes) = (name.clone(), taken(store, name).await?);
+    apart(bytes.len(), move || decoded::<S, M>(&name, bytes)).await
+}
+
+fn decoded<S, M>(name: &SnapshotName, bytes: Vec<u8>) -> Result<Found<S>, SharedError>
+where
     S: DeserializeOwned,
     M: Mutator<S>,
 {
-    let stored = sound(store, name).await?;
+    let length = bytes.len();
+    let stored = parsed(name, bytes)?;
     refuse_unknown(name.place, &stored.standing, &M::__schema())?;
     let version = stored.standing.admitted.state;
     let decode = || recovery::decode_version::<S, M>(version, &stored.state, Path::new(""));
@@ -243,7 +276,8 @@ where
         .map_err(|_| Arc::new(io::Error::other("its `Deserialize` panicked")) as Cause)
         .and_then(|decoded| decoded.map_err(why_unreadable))
         .map_err(|source| SharedError::UnreadableState { name: name.clone(), version, source })?;
-    Ok(Found { name: name.clone(), state, place: name.place, standing: stored.standing })
+    let (name, place, standing) = (name.clone(), name.place, stored.standing);
+    Ok(Found { name, state, place, standing, bytes: length })
 }
 
 fn why_unreadable(error: MiniStateError) -> Cause {
@@ -253,12 +287,27 @@ fn why_unreadable(error: MiniStateError) -> Cause {
     Arc::new(error)
 }
 
-/// Reads a snapshot whose state need not be one of this program.
+/// Whether a snapshot is sound, whose state need not be one of this program.
 pub(super) async fn sound(
     store: &dyn SnapshotStore,
     name: &SnapshotName,
-) -> Result<stored::Stored, SharedError> {
-    let bytes = store.get(name).await.map_err(SharedError::store("reading a snapshot"))?;
+) -> Result<(), SharedError> {
+    let (name, bytes) = (name.clone(), taken(store, name).await?);
+    apart(bytes.len(), move || parsed(&name, bytes).map(drop)).await
+}
+
+async fn taken(store: &dyn SnapshotStore, name: &SnapshotName) -> Result<Vec<u8>, SharedError> {
+    store.get(name).await.map_err(SharedError::store("reading a snapshot"))
+}
+
+/// The result of work on about so many bytes. Where they are many, the threads of the runtime do not wait
+/// for it.
+async fn apart<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    const FEW: usize = 64 << 10;
+    if bytes < FEW { work() } else { ground::run(work).await }
+}
+
+fn parsed(name: &SnapshotName, bytes: Vec<u8>) -> Result<stored::Stored, SharedError> {
     stored::parse(name, bytes).map_err(|why| match why {
         Unsound::Newer { found } => {
             SharedError::NewerFormat { place: name.place, found, supported: FORMAT }
@@ -286,6 +335,14 @@ where
     let standing = Standing { seq: 0, chain: Chain::START, admitted: Arc::new(admitted) };
     let name = SnapshotName { journal: journal.id().clone(), seq: 0, place: Place::START };
     put(store, &name, &standing, encode(initial)?).await
+}
+
+/// The state's JSON, of a state that nobody else looks at.
+pub(super) async fn encoded<S>(built: Built<S>) -> Result<Vec<u8>, SharedError>
+where
+    S: Serialize + Send + 'static,
+{
+    apart(built.bytes, move || encode(&built.state)).await
 }
 
 /// The state's JSON.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::chunk::{self, Chunk, Standing, Unsound};
+use super::chunk::{self, Admitted, Chunk, Standing, Unsound};
 use super::error::SharedError;
 use super::journal::{JournalId, Place};
 use super::landmarks::Landmarks;
@@ -40,6 +40,8 @@ pub(super) struct Held<S> {
 pub(super) struct Progress {
     pub(super) seq: Seq,
     pub(super) place: Place,
+    /// What may be written there.
+    pub(super) admitted: Arc<Admitted>,
     /// Why it goes no further.
     pub(super) ended: Option<SharedError>,
 }
@@ -56,7 +58,12 @@ struct Decoded<M> {
 
 impl<S> Replica<S> {
     pub(super) fn new(journal: JournalId, state: S, place: Place, standing: Standing) -> Self {
-        let (progress, _) = watch::channel(Progress { seq: standing.seq, place, ended: None });
+        let (progress, _) = watch::channel(Progress {
+            seq: standing.seq,
+            place,
+            admitted: Arc::clone(&standing.admitted),
+            ended: None,
+        });
         let landmarks = Mutex::new(Landmarks::new(standing.seq, place));
         let held = RwLock::new(Held { state: Ok(state), place, standing });
         Replica { journal, held, progress, landmarks }
@@ -109,9 +116,9 @@ impl<S> Replica<S> {
 
     /// Takes another state in place of the one that it holds.
     pub(super) fn replace(&self, state: S, place: Place, standing: Standing) {
-        let seq = standing.seq;
-        *self.held_mut() = Held { state: Ok(state), place, standing };
-        self.tell(seq, place);
+        let mut held = self.held_mut();
+        *held = Held { state: Ok(state), place, standing };
+        self.tell(held);
     }
 
     /// Applies an entry of this replica's own, which was appended at the next place. Returns what each
@@ -145,9 +152,7 @@ impl<S> Replica<S> {
             self.pass(&held);
             (held.place, held.standing) = (place, behind);
         }
-        let (seq, place) = (held.standing.seq, held.place);
-        drop(held);
-        self.tell(seq, place);
+        self.tell(held);
         answers
     }
 
@@ -179,9 +184,7 @@ impl<S> Replica<S> {
                 let panicked = SharedError::HandlerPanicked { seq, operation, message };
                 held.state = Err(panicked.clone());
                 held.standing.seq = before;
-                let (seq, place) = (held.standing.seq, held.place);
-                drop(held);
-                self.tell(seq, place);
+                self.tell(held);
                 return Err(panicked);
             }
             held.standing.seq = seq;
@@ -190,9 +193,7 @@ impl<S> Replica<S> {
             self.pass(&held);
             (held.place, held.standing) = (place, behind);
         }
-        let (seq, place) = (held.standing.seq, held.place);
-        drop(held);
-        self.tell(seq, place);
+        self.tell(held);
         Ok(())
     }
 
@@ -201,8 +202,14 @@ impl<S> Replica<S> {
         landmarks.pass(held.standing.seq, held.place);
     }
 
-    fn tell(&self, seq: Seq, place: Place) {
-        self.progress.send_modify(|progress| (progress.seq, progress.place) = (seq, place));
+    /// Tells those who wait how far it is, once they can look at it.
+    fn tell(&self, held: RwLockWriteGuard<'_, Held<S>>) {
+        let Held { place, standing: Standing { seq, admitted, .. }, .. } = &*held;
+        let (seq, place, admitted) = (*seq, *place, Arc::clone(admitted));
+        drop(held);
+        self.progress.send_modify(|progress| {
+            (progress.seq, progress.place, progress.admitted) = (seq, place, admitted);
+        });
     }
 }
 

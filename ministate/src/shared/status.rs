@@ -73,7 +73,7 @@ pub enum Role {
     Current,
     /// It reads what it has heard of.
     CatchingUp,
-    /// The engine, or the store of snapshots when one was needed, does not answer.
+    /// The engine, or the store of snapshots when one was needed, does not answer, or does not append.
     CutOff,
     /// It was closed, or has stopped; the state stays as it is.
     Ended,

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ministate::shared::memory::{AppendFault, MemoryJournal};
-use ministate::shared::{
-    Answer, AppendError, Journal, JournalError, JournalId, Place, Role, SharedError, SharedOptions,
-    Tail,
-};
+use ministate::shared::memory::{AppendFault, Call, CallFault};
+use ministate::shared::{Role, SharedError, SharedOptions};
 
-use super::{House, Party, op};
+use super::hooked::Hooked;
+use super::{House, Party, op, runtime_of};
 
 /// Writers that came back with another mutation whenever they were answered kept `close` from ending, and
 /// were not refused.
@@ -79,8 +77,14 @@ async fn patience_and_looking_can_be_as_long_as_one_likes() {
 #[tokio::test(start_paused = true)]
 async fn replica_whose_task_panicked_lets_nobody_wait() {
     let house = House::default();
-    let bomb = Bomb { journal: house.journal.clone(), is_lit: Arc::default() };
-    let is_lit = Arc::clone(&bomb.is_lit);
+    let is_lit = Arc::new(AtomicBool::new(false));
+    let bomb = Hooked::on(&house.journal).append({
+        let is_lit = Arc::clone(&is_lit);
+        move || {
+            assert!(!is_lit.load(Ordering::SeqCst), "the test wants it so");
+            None
+        }
+    });
     let replica = Party::open(bomb, house.snapshots.clone()).await.unwrap();
     let waiting = replica.read_at_least(1, |_| ());
     is_lit.store(true, Ordering::SeqCst);
@@ -90,35 +94,65 @@ async fn replica_whose_task_panicked_lets_nobody_wait() {
     assert_eq!(replica.status().role, Role::Ended);
 }
 
-/// A journal whose adapter panics when it is to append.
-struct Bomb {
-    journal: MemoryJournal,
-    is_lit: Arc<AtomicBool>,
+/// Whose mutation was handed over in the moment in which the replica ended waited for ever. It is a matter of
+/// chance which of many does.
+#[test]
+fn whoever_hands_over_while_the_replica_ends_is_answered() {
+    let runtime = runtime_of(3);
+    runtime.block_on(async {
+        for round in 0..100 {
+            let replica = Arc::new(House::default().replica().await);
+            let writers: Vec<_> = (0..8)
+                .map(|writer| {
+                    let replica = Arc::clone(&replica);
+                    tokio::spawn(async move {
+                        let mut count = 0;
+                        while replica.apply(op(format!("{writer}.{count}"))).await.is_ok() {
+                            count += 1;
+                        }
+                    })
+                })
+                .collect();
+            replica.read_at_least(round % 7, |_| ()).await.unwrap();
+            replica.close().await;
+            for writer in writers {
+                let answered = tokio::time::timeout(Duration::from_secs(60), writer).await;
+                answered.expect("it is answered").unwrap();
+            }
+        }
+    });
 }
 
-impl Journal for Bomb {
-    fn id(&self) -> &JournalId {
-        self.journal.id()
-    }
+/// `close` did not find out that nobody waited any more for what was on its way, until the engine was looked
+/// after: for an hour, here.
+#[tokio::test(start_paused = true)]
+async fn close_does_not_wait_until_the_engine_is_looked_after() {
+    let house = House::default();
+    let patience = Duration::from_secs(1);
+    let options = SharedOptions::new().patience(patience).look_every(Duration::from_secs(3600));
+    let (replica, faults) = house.shaky(options).await;
+    faults.on_append(AppendFault::RequestHeld);
+    let applied = tokio::time::timeout(Duration::from_millis(10), replica.apply(op("ada"))).await;
+    assert!(applied.is_err(), "its caller goes away");
+    faults.until_held(1).await;
+    let closed = tokio::time::timeout(Duration::from_secs(60), replica.close()).await;
+    assert!(closed.is_ok(), "close still waits");
+}
 
-    fn entry_bytes_max(&self) -> usize {
-        self.journal.entry_bytes_max()
+/// It waited for a mutation that the replica had applied, and that the journal did not hold any more.
+#[tokio::test(start_paused = true)]
+async fn subscription_of_a_replica_that_stopped_says_why() {
+    let house = House::default();
+    let (replica, faults) = house.shaky(SharedOptions::new()).await;
+    for number in 1..=2 {
+        assert_eq!(replica.apply(op(number.to_string())).await.unwrap(), number);
     }
-
-    fn append(&self, expected: Place, entry: Arc<[u8]>) -> Answer<'_, Result<Place, AppendError>> {
-        assert!(!self.is_lit.load(Ordering::SeqCst), "the test wants it so");
-        self.journal.append(expected, entry)
-    }
-
-    fn tail(&self, after: Place) -> Box<dyn Tail> {
-        self.journal.tail(after)
-    }
-
-    fn barrier(&self) -> Answer<'_, Result<Place, JournalError>> {
-        self.journal.barrier()
-    }
-
-    fn trim(&self, before: Place) -> Answer<'_, Result<(), JournalError>> {
-        self.journal.trim(before)
+    let mut changes = replica.subscribe(1);
+    assert_eq!(changes.next().await.unwrap().unwrap().seq, 1);
+    faults.on_call(Call::Next, CallFault::RequestHeld);
+    house.journal.regress(ministate::shared::Place::new(1));
+    match tokio::time::timeout(Duration::from_secs(60), changes.next()).await {
+        Ok(Some(Err(SharedError::Regressed { .. }))) => {}
+        other => panic!("{other:?}"),
     }
 }

@@ -4,47 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ministate::shared::memory::{AppendFault, Call, CallFault, MemoryJournal};
-use ministate::shared::{
-    Answer, AppendError, Journal, JournalError, JournalId, Place, Role, SharedError, SharedOptions,
-    Tail,
-};
+use ministate::shared::memory::{AppendFault, Call, CallFault};
+use ministate::shared::{Role, SharedError, SharedOptions};
 
-use super::{House, Party, names, op};
-
-/// Counts the barriers that it is asked for.
-#[derive(Debug, Clone)]
-struct Counting {
-    journal: MemoryJournal,
-    barriers: Arc<AtomicUsize>,
-}
-
-impl Journal for Counting {
-    fn id(&self) -> &JournalId {
-        self.journal.id()
-    }
-
-    fn entry_bytes_max(&self) -> usize {
-        self.journal.entry_bytes_max()
-    }
-
-    fn append(&self, expected: Place, entry: Arc<[u8]>) -> Answer<'_, Result<Place, AppendError>> {
-        self.journal.append(expected, entry)
-    }
-
-    fn tail(&self, after: Place) -> Box<dyn Tail> {
-        self.journal.tail(after)
-    }
-
-    fn barrier(&self) -> Answer<'_, Result<Place, JournalError>> {
-        self.barriers.fetch_add(1, Ordering::Relaxed);
-        self.journal.barrier()
-    }
-
-    fn trim(&self, before: Place) -> Answer<'_, Result<(), JournalError>> {
-        self.journal.trim(before)
-    }
-}
+use super::hooked::Hooked;
+use super::{House, Party, names, op, runtime_of};
 
 #[tokio::test(start_paused = true)]
 async fn linearizable_read_sees_what_was_acknowledged_anywhere_before_it() {
@@ -69,8 +33,14 @@ async fn linearizable_read_sees_what_was_acknowledged_anywhere_before_it() {
 async fn readers_at_the_same_time_share_a_barrier() {
     let house = House::default();
     let barriers = Arc::new(AtomicUsize::new(0));
-    let journal = Counting { journal: house.journal.clone(), barriers: Arc::clone(&barriers) };
-    let faults = journal.journal.faults();
+    let journal = Hooked::on(&house.journal).barrier({
+        let barriers = Arc::clone(&barriers);
+        move || {
+            barriers.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    });
+    let faults = house.journal.faults();
     let options = SharedOptions::new().look_every(Duration::from_secs(3600));
     let replica: Arc<Party> =
         Arc::new(options.open(journal, house.snapshots.clone()).await.unwrap());
@@ -93,17 +63,60 @@ async fn readers_at_the_same_time_share_a_barrier() {
     assert_eq!(barriers.load(Ordering::Relaxed) - before, 2);
 }
 
+/// It failed at once, whatever patience was given.
 #[tokio::test(start_paused = true)]
-async fn barrier_that_fails_fails_for_all_who_share_it_and_not_for_the_next() {
+async fn linearizable_read_waits_for_the_engine_as_long_as_its_caller_does() {
     let house = House::default();
-    let options = SharedOptions::new().look_every(Duration::from_secs(3600));
+    let options = SharedOptions::new().patience(Duration::from_secs(5));
     let (replica, faults) = house.shaky(options).await;
-    faults.on_call(Call::Barrier, CallFault::Unreachable);
+    let replica = Arc::new(replica);
+    faults.cut_off();
+    let read = tokio::spawn({
+        let replica = Arc::clone(&replica);
+        async move { replica.read_linearizable(|guests| guests.names.len()).await }
+    });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!read.is_finished());
+    faults.reconnect();
+    assert_eq!(read.await.unwrap().unwrap(), 0);
+
+    faults.cut_off();
     match replica.read_linearizable(|_| ()).await {
-        Err(SharedError::Journal { .. }) => {}
+        Err(SharedError::Unavailable { source: Some(_) }) => {}
         other => panic!("{other:?}"),
     }
-    replica.read_linearizable(|_| ()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn linearizable_read_that_waits_for_the_engine_ends_with_the_replica() {
+    let house = House::default();
+    let (replica, faults) = house.shaky(SharedOptions::new()).await;
+    faults.cut_off();
+    let (read, ()) = tokio::join!(replica.read_linearizable(|_| ()), replica.close());
+    assert!(matches!(read, Err(SharedError::Closed)), "{read:?}");
+}
+
+/// It waited for the writer, who waited for the reader.
+#[test]
+fn status_can_be_asked_for_while_the_state_is_read_and_another_waits_to_write() {
+    let runtime = runtime_of(2);
+    let replica = Arc::new(runtime.block_on(House::default().replica()));
+    let (told, tells) = std::sync::mpsc::channel();
+    let writer = Arc::clone(&replica);
+    let handle = runtime.handle().clone();
+    let reader = std::thread::spawn(move || {
+        replica.read(|_| {
+            handle.spawn(async move { writer.apply(op("ada")).await });
+            // Until the writer, most likely, waits for the state.
+            std::thread::sleep(Duration::from_millis(200));
+            told.send(replica.status().sequence).unwrap();
+        });
+    });
+    let sequence = tells.recv_timeout(Duration::from_secs(60));
+    // Its threads may never end.
+    runtime.shutdown_background();
+    assert_eq!(sequence, Ok(0));
+    reader.join().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,12 @@
 //! What cannot be right stops a replica, with the reason, and its state stays readable.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ministate::shared::{Journal, Place, Role, SharedError};
 
+use super::hooked::Hooked;
 use super::{House, Party, guest, names, op};
 
 /// The reason for which the replica stops.
@@ -239,4 +242,49 @@ async fn errors_say_what_where_and_what_to_do_in_one_line() {
          place 2 (mutation 2) cannot be used, its first line is not the one that was written; compare \
          with the other replicas, and bring back what the engine held"
     );
+}
+
+/// The replica went on as if nothing were wrong, and waited for ever for what it had been told of.
+#[tokio::test(start_paused = true)]
+async fn engine_that_lost_what_the_replica_had_only_heard_of_stops_it() {
+    let house = House::default();
+    let end = Arc::new(AtomicU64::new(0));
+    let journal = Hooked::on(&house.journal).barrier({
+        let end = Arc::clone(&end);
+        move || Some(Ok(Place::new(end.load(Ordering::SeqCst))))
+    });
+    let here = Party::open(journal, house.snapshots.clone()).await.unwrap();
+    end.store(1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((here.sequence(), here.status().behind), (0, 1));
+    end.store(0, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    match here.apply(op("bob")).await {
+        Err(SharedError::Stopped { cause, .. }) => match *cause {
+            SharedError::Regressed { last, read } => {
+                assert_eq!((last, read), (Place::START, Place::new(1)));
+            }
+            ref other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An engine that answered one question late, with what had been true before, stopped the replica.
+#[tokio::test(start_paused = true)]
+async fn old_news_that_the_engine_tells_once_stop_nobody() {
+    let house = House::default();
+    let old = Arc::new(AtomicU64::new(0));
+    let journal = Hooked::on(&house.journal).barrier({
+        let old = Arc::clone(&old);
+        move || (old.swap(0, Ordering::SeqCst) > 0).then_some(Ok(Place::START))
+    });
+    let replica = Party::open(journal, house.snapshots.clone()).await.unwrap();
+    replica.apply(op("ada")).await.unwrap();
+    for _ in 0..3 {
+        old.store(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(replica.status().role, Role::Current);
+    }
+    replica.apply(op("bob")).await.unwrap();
 }

@@ -1,12 +1,17 @@
 //! Snapshots shorten the beginning, and let the journal be trimmed behind those that were read back.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ministate::shared::memory::PutFault;
-use ministate::shared::{Journal, Place, SharedError, SharedOptions, SnapshotStore};
+use ministate::shared::{
+    Answer, Journal, JournalId, Place, SharedError, SharedOptions, SnapshotName, SnapshotStore,
+    StoreError,
+};
 
-use super::{House, Party, names, op};
+use super::{House, Party, names, op, runtime_of};
 
 /// The numbers of the snapshots that there are.
 async fn kept(house: &House) -> Vec<u64> {
@@ -185,4 +190,148 @@ async fn state_that_panics_when_it_is_written_is_told_in_the_status() {
         other => panic!("{other:?}"),
     }
     assert_eq!(replica.apply(Add(1)).await.unwrap(), 2);
+}
+
+/// Writers waited while a snapshot was encoded: a large state held them up for as long as that took.
+#[test]
+fn nobody_waits_while_a_snapshot_is_encoded() {
+    use std::sync::{Condvar, Mutex};
+
+    use ministate::Mutator;
+    use serde::{Deserialize, Serialize, Serializer};
+
+    /// How many are being encoded, and whether they may go on.
+    static GATE: (Mutex<(u64, bool)>, Condvar) = (Mutex::new((0, true)), Condvar::new());
+
+    /// Large enough that it is encoded apart.
+    #[derive(Deserialize)]
+    struct Slow(Vec<u64>);
+    impl Default for Slow {
+        fn default() -> Slow {
+            Slow(vec![u64::MAX; 10_000])
+        }
+    }
+    impl Serialize for Slow {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut gate = GATE.0.lock().unwrap();
+            gate.0 += 1;
+            GATE.1.notify_all();
+            drop(GATE.1.wait_while(gate, |(_, is_open)| !*is_open).unwrap());
+            serializer.serialize_newtype_struct("Slow", &self.0)
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Add(u64);
+    impl Mutator<Slow> for Add {
+        fn apply(&self, slow: &mut Slow) {
+            slow.0.push(self.0);
+        }
+    }
+
+    let runtime = runtime_of(3);
+    runtime.block_on(async {
+        let house = House::default();
+        let replica = SharedOptions::new()
+            .open::<Slow, Add>(house.journal.clone(), house.snapshots.clone())
+            .await
+            .unwrap();
+        let replica = Arc::new(replica);
+        replica.apply(Add(1)).await.unwrap();
+        let before = {
+            let mut gate = GATE.0.lock().unwrap();
+            gate.1 = false;
+            gate.0
+        };
+        let snapshot = tokio::spawn({
+            let replica = Arc::clone(&replica);
+            async move { replica.create_snapshot().await }
+        });
+        let is_encoded = tokio::task::spawn_blocking(move || {
+            let gate = GATE.0.lock().unwrap();
+            drop(GATE.1.wait_while(gate, |(encoded, _)| *encoded == before).unwrap());
+        });
+        is_encoded.await.unwrap();
+        let applied = tokio::time::timeout(Duration::from_secs(30), replica.apply(Add(2))).await;
+        GATE.0.lock().unwrap().1 = true;
+        GATE.1.notify_all();
+        assert_eq!(applied.expect("it does not wait").unwrap(), 2);
+        assert_eq!(snapshot.await.unwrap().unwrap(), 1);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_that_lost_all_snapshots_gets_the_state_from_memory() {
+    let house = House::default();
+    let replica = house.replica().await;
+    for snapshot in 1..=3 {
+        let_in(&replica, snapshot * 2 - 1..=snapshot * 2).await;
+        replica.create_snapshot().await.unwrap();
+    }
+    for name in house.snapshots.list(house.journal.id()).await.unwrap() {
+        house.snapshots.delete(&name).await.unwrap();
+    }
+    let_in(&replica, 7..=7).await;
+    assert_eq!(replica.create_snapshot().await.unwrap(), 7);
+    assert_eq!(names(&house.replica().await).len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn journal_that_does_not_lead_from_a_snapshot_any_more_gets_the_state_from_memory() {
+    let house = House::default();
+    let replica = house.replica().await;
+    let_in(&replica, 1..=3).await;
+    house.journal.trim(Place::new(3)).await.unwrap();
+    assert_eq!(replica.create_snapshot().await.unwrap(), 3);
+    assert_eq!(names(&house.replica().await).len(), 3);
+}
+
+/// A store that takes its time.
+struct Slow {
+    house: House,
+    puts: Arc<AtomicU64>,
+}
+
+impl SnapshotStore for Slow {
+    fn put<'a>(
+        &'a self,
+        name: &'a SnapshotName,
+        bytes: Vec<u8>,
+    ) -> Answer<'a, Result<(), StoreError>> {
+        self.puts.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            self.house.snapshots.put(name, bytes).await
+        })
+    }
+
+    fn get<'a>(&'a self, name: &'a SnapshotName) -> Answer<'a, Result<Vec<u8>, StoreError>> {
+        self.house.snapshots.get(name)
+    }
+
+    fn list<'a>(
+        &'a self,
+        journal: &'a JournalId,
+    ) -> Answer<'a, Result<Vec<SnapshotName>, StoreError>> {
+        self.house.snapshots.list(journal)
+    }
+
+    fn delete<'a>(&'a self, name: &'a SnapshotName) -> Answer<'a, Result<(), StoreError>> {
+        self.house.snapshots.delete(name)
+    }
+}
+
+/// Each that was due waited for those before it, and was made though it was of the same state.
+#[tokio::test(start_paused = true)]
+async fn snapshots_do_not_pile_up_before_a_slow_store() {
+    let house = House::default();
+    let puts = Arc::new(AtomicU64::new(0));
+    let store = Slow { house: house.clone(), puts: Arc::clone(&puts) };
+    let options = SharedOptions::new().snapshot_every(NonZeroU64::MIN);
+    let replica: Party = options.open(house.journal.clone(), store).await.unwrap();
+    puts.store(0, Ordering::SeqCst);
+    let_in(&replica, 1..=100).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    // The first, and the one that waited for it.
+    assert_eq!(puts.load(Ordering::SeqCst), 2);
+    assert_eq!(kept(&house).await.last(), Some(&100));
 }

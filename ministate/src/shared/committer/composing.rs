@@ -24,7 +24,8 @@ where
         while let Ok(request) = self.requests.try_recv() {
             self.take(request);
         }
-        if self.flight.is_some() || self.beginning.is_some() || self.waiting.is_empty() {
+        let may_begin = self.beginning.is_none() && self.rest.until().is_none();
+        if self.flight.is_some() || self.waiting.is_empty() || !may_begin {
             return;
         }
         let (place, standing) = {

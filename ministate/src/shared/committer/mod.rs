@@ -2,6 +2,7 @@
 //! behind.
 
 mod composing;
+mod settling;
 mod trouble;
 
 use std::collections::VecDeque;
@@ -12,16 +13,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::commit::Done;
 use crate::mutation::Mutator;
 use crate::record::Seq;
 use crate::shared::contact::Contact;
 use crate::shared::error::SharedError;
-use crate::shared::flight::{Flight, Submission, Wanted, after};
+use crate::shared::flight::{Flight, Rest, Submission, after};
 use crate::shared::journal::{
     AppendError, Cause, Entry, Journal, JournalError, Place, Tail, TailError,
 };
@@ -49,9 +48,13 @@ pub(super) struct Committer<S, M> {
     look_every: Duration,
     waiting: VecDeque<Submission<M>>,
     flight: Option<Flight<M>>,
+    /// Until then nothing is appended.
+    rest: Rest,
     closing: Vec<oneshot::Sender<()>>,
     look: Option<Look>,
     next_look: Instant,
+    /// Since when it seems that the journal ends before what was heard of.
+    suspected: Option<Instant>,
     /// A snapshot to begin again with, while the store is asked for it.
     beginning: Option<Beginning<S>>,
     /// Where the tail stands, which does not skip the replica's own entries.
@@ -69,8 +72,8 @@ pub(super) struct Committer<S, M> {
 /// A question that is on its way: where the journal ends.
 struct Look {
     asked: Instant,
-    /// Where the replica was then: the journal does not end before it.
-    read: Place,
+    /// The last place that was heard of then: the journal does not end before it.
+    heard: Place,
     answer: Pin<Box<dyn Future<Output = Result<Place, JournalError>> + Send>>,
 }
 
@@ -89,9 +92,6 @@ enum Event<S, M> {
 /// After the tail failed, and after the state could not be read anew.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So many times those who were just answered get their turn before the next entry is composed.
-const TURNS: usize = 4;
-
 impl<S, M> Committer<S, M>
 where
     S: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -103,9 +103,10 @@ where
         keeping: Arc<Keeping<S, M>>,
         requests: mpsc::UnboundedReceiver<Request<M>>,
         (patience, look_every): (Option<Duration>, Duration),
+        here: watch::Sender<()>,
     ) -> Self {
         let (entry_bytes_max, tail_at) = (journal.entry_bytes_max(), replica.place());
-        let _ends = Ends(Arc::clone(&replica));
+        let _ends = Ends { replica: Arc::clone(&replica), _here: here };
         Committer {
             replica,
             journal,
@@ -116,9 +117,11 @@ where
             look_every,
             waiting: VecDeque::new(),
             flight: None,
+            rest: Rest::over(),
             closing: Vec::new(),
             look: None,
             next_look: after(Instant::now(), look_every),
+            suspected: None,
             beginning: None,
             tail_at,
             read_again_at: None,
@@ -179,10 +182,17 @@ where
         let taken = self.flight.iter().flat_map(|flight| &flight.taken);
         let wanted = taken.filter(|submission| !submission.answer.is_unwanted());
         let first = wanted.chain(self.waiting.front()).filter_map(overdue).min();
-        let retry = self.flight.as_ref().and_then(Flight::retry_at);
+        let now = Instant::now();
+        let append = match &self.flight {
+            Some(flight) if flight.is_at_rest() => Some(self.rest.until().unwrap_or(now)),
+            Some(_) => None,
+            None => self.rest.until(),
+        };
         let look = self.look.is_none().then_some(self.next_look);
-        let times = [first, retry, look, self.read_again_at];
-        times.into_iter().flatten().min().unwrap_or_else(|| after(Instant::now(), self.look_every))
+        // Nobody says that he does not wait any longer.
+        let closing = (!self.closing.is_empty()).then(|| now + PAUSE);
+        let times = [first, append, look, closing, self.read_again_at];
+        times.into_iter().flatten().min().unwrap_or_else(|| after(now, self.look_every))
     }
 
     fn on_time(&mut self) {
@@ -193,10 +203,11 @@ where
         if self.look.is_none() && self.next_look <= now {
             let journal = Arc::clone(&self.journal);
             let answer = Box::pin(async move { journal.barrier().await });
-            self.look = Some(Look { asked: now, read: self.replica.place(), answer });
+            self.look = Some(Look { asked: now, heard: self.contact.end(), answer });
         }
         if let Some(flight) = &mut self.flight
-            && flight.retry_at().is_some_and(|at| at <= now)
+            && flight.is_at_rest()
+            && self.rest.until().is_none()
         {
             flight.send(&self.journal);
         }
@@ -216,120 +227,11 @@ where
         }
     }
 
-    /// What the journal said of the entry on its way.
-    async fn settle(&mut self, outcome: Result<Place, AppendError>) -> Result<(), SharedError> {
-        let Some(mut flight) = self.flight.take() else { return Ok(()) };
-        match outcome {
-            Ok(place) if place == flight.expected.next() => {
-                let asked = flight.sent;
-                return self.land(flight, asked).await;
-            }
-            Ok(place) => {
-                flight.is_in_doubt();
-                self.flight = Some(flight);
-                let what = "the engine says that it appended an entry at another place than asked";
-                let seq = self.replica.held().standing.seq;
-                return Err(SharedError::Damaged { place, seq, what });
-            }
-            // What stands there is read soon; it can be the entry itself.
-            Err(failure @ AppendError::Conflict) => flight.postpone(&failure),
-            Err(failure @ (AppendError::NotWritten { .. } | AppendError::Ambiguous { .. })) => {
-                flight.postpone(&failure);
-                self.cause = flight.cause.clone();
-                self.contact.failed(SharedError::Unavailable { source: flight.cause.clone() });
-            }
-            // Said of this attempt alone: an earlier one may have landed, and this entry may be there.
-            Err(failure @ AppendError::TooLarge { .. }) if !flight.is_not_written() => {
-                flight.postpone(&failure);
-            }
-            Err(AppendError::TooLarge { limit }) if flight.taken.len() > 1 => {
-                // In pieces, then: at least one less each time.
-                self.entry_bytes_max = limit.min(flight.bytes() - 1);
-                self.give_back(flight);
-                return Ok(());
-            }
-            Err(AppendError::TooLarge { limit }) => {
-                let bytes = flight.bytes();
-                for submission in &mut flight.taken {
-                    submission.answer.give(Err(SharedError::TooLarge { bytes, limit }));
-                }
-                return Ok(());
-            }
-            Err(AppendError::WrongJournal { found }) => {
-                self.flight = Some(flight);
-                let expected = self.journal.id().clone();
-                return Err(SharedError::WrongJournal { expected, found });
-            }
-        }
-        self.flight = Some(flight);
-        Ok(())
-    }
-
-    /// The entry stands at its place, and was appended after `asked`.
-    async fn land(&mut self, flight: Flight<M>, asked: Instant) -> Result<(), SharedError> {
-        let Flight { taken, behind, expected, .. } = flight;
-        debug_assert_eq!(self.replica.place(), expected, "what stands behind it was not read");
-        let (before, last) = (self.replica.held().standing.seq, behind.seq);
-        let mut callers = Vec::with_capacity(taken.len());
-        let effects: Vec<_> = taken
-            .into_iter()
-            .filter_map(|Submission { wanted, mut answer, .. }| match wanted {
-                Wanted::Change(change) => {
-                    callers.push(answer);
-                    Some(change.effect)
-                }
-                Wanted::Admission => {
-                    answer.give(Ok(Done { seq: last, output: None }));
-                    None
-                }
-            })
-            .collect();
-        let answers = self.replica.apply_own(behind, effects.into_iter());
-        self.contact.answered(asked.into_std(), expected.next(), self.replica.place());
-        let answered = callers.len();
-        let mut answers = answers.into_iter();
-        let mut panicked = None;
-        for mut caller in callers {
-            caller.give(match answers.next() {
-                Some(Ok(done)) => Ok(done),
-                Some(Err(error)) => {
-                    panicked = Some(error.clone());
-                    Err(error)
-                }
-                // In the journal, and behind the one that panicked.
-                None => Err(SharedError::OutcomeUnknown {
-                    source: panicked.clone().map(|error| Arc::new(error) as Cause),
-                }),
-            });
-        }
-        if let Some(panicked) = panicked {
-            return Err(panicked);
-        }
-        self.keeping.landed(before, last);
-        if answered > 1 {
-            self.gather(answered).await;
-        }
-        Ok(())
-    }
-
-    /// Lets those who were just answered come back: their next mutations would otherwise wait for the
-    /// entry of those who came meanwhile.
-    async fn gather(&mut self, answered: usize) {
-        for _ in 0..TURNS {
-            task::yield_now().await;
-            while let Ok(request) = self.requests.try_recv() {
-                self.take(request);
-            }
-            if self.waiting.len() >= answered {
-                return;
-            }
-        }
-    }
-
     /// Takes an entry that was read from the journal.
     async fn read(&mut self, entry: Entry) -> Result<(), SharedError> {
         let Entry { place, bytes } = entry;
         self.tail_at = place;
+        self.suspected = None;
         let (held, seq) = {
             let held = self.replica.held();
             (held.place, held.standing.seq)
@@ -356,6 +258,7 @@ where
             }
             // Another entry has its place, so it never gets there.
             self.give_back(flight);
+            self.rest = Rest::over();
         }
         self.replica.apply_read::<M>(place, &chunk, Seq::MAX)?;
         self.contact.reached(place);
@@ -364,11 +267,15 @@ where
 }
 
 /// Ends the replica when it is dropped, unless there was a reason before.
-struct Ends<S>(Arc<Replica<S>>);
+struct Ends<S> {
+    replica: Arc<Replica<S>>,
+    /// For those who wait for an answer that nobody would give.
+    _here: watch::Sender<()>,
+}
 
 impl<S> Drop for Ends<S> {
     fn drop(&mut self) {
-        self.0.end(SharedError::Closed);
+        self.replica.end(SharedError::Closed);
     }
 }
 

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep};
 use super::{Committer, Look, PAUSE};
 use crate::mutation::Mutator;
 use crate::shared::error::SharedError;
-use crate::shared::flight::{Flight, Submission, after};
+use crate::shared::flight::{Flight, Rest, Submission, after};
 use crate::shared::journal::{Cause, JournalError, Place, Tail, TailError};
-use crate::shared::opening::{self, Found};
+use crate::shared::opening::{self, Built, Found, Until};
 
 impl<S, M> Committer<S, M>
 where
@@ -21,17 +21,41 @@ where
 {
     /// Where the journal ends, or why that is not known.
     pub(super) fn looked(&mut self, end: Result<Place, JournalError>) -> Result<(), SharedError> {
-        let Some(Look { asked, read, .. }) = self.look.take() else { return Ok(()) };
-        self.next_look = after(Instant::now(), self.look_every);
+        let Some(Look { asked, heard, .. }) = self.look.take() else { return Ok(()) };
+        // Those who went away while the engine did are not to pile up.
+        self.waiting.retain(|submission| !submission.answer.is_unwanted());
+        let is_suspected = self.suspected.is_some_and(|since| since <= asked);
         match end {
-            Ok(last) if last < read => return Err(SharedError::Regressed { last, read }),
-            Ok(end) => self.contact.answered(asked.into_std(), end, self.replica.place()),
+            Ok(last) if last < heard => {
+                let regressed = SharedError::Regressed { last, read: heard };
+                if is_suspected {
+                    return Err(regressed);
+                }
+                self.suspect(regressed);
+            }
+            Ok(end) => {
+                self.suspected = None;
+                self.contact.answered(asked.into_std(), end, self.replica.place());
+                if self.flight.is_none() && self.waiting.is_empty() {
+                    self.contact.is_not_refused();
+                }
+            }
             Err(JournalError::WrongJournal { found }) => return Err(self.wrong_journal(found)),
             Err(source @ JournalError::Unreachable { .. }) => {
-                self.contact.failed(SharedError::Journal { doing: "asking for the end", source });
+                let doing = "asking for the end of the journal";
+                self.contact.failed(SharedError::Journal { doing, source });
             }
         }
+        let soon = self.suspected.map(|_| PAUSE);
+        self.next_look = after(Instant::now(), soon.unwrap_or(self.look_every));
         Ok(())
+    }
+
+    /// The journal seems to have lost entries. An engine that answers with old news, once, has not lost
+    /// any: it is asked anew.
+    fn suspect(&mut self, regressed: SharedError) {
+        self.contact.failed(regressed);
+        self.suspected.get_or_insert_with(Instant::now);
     }
 
     /// The tail did not give an entry.
@@ -50,7 +74,10 @@ where
             }
             TailError::Trimmed { .. } => self.begin_again(),
             TailError::Regressed { last } => {
-                return Err(SharedError::Regressed { last, read: self.replica.place() });
+                self.suspect(SharedError::Regressed { last, read: self.contact.end() });
+                (self.look, self.next_look) = (None, Instant::now());
+                *tail = self.journal.tail(self.tail_at);
+                self.read_again_at = Some(self.next_look + PAUSE);
             }
             TailError::WrongJournal { found } => return Err(self.wrong_journal(found)),
             TailError::Unreachable { source } => {
@@ -84,6 +111,7 @@ where
                 if let Some(flight) = self.flight.take() {
                     self.abandon(flight);
                 }
+                self.rest = Rest::over();
                 self.replica.replace(found.state, found.place, found.standing);
                 self.contact.reached(found.place);
                 self.tail_at = found.place;
@@ -159,7 +187,8 @@ where
         };
         self.replica.end(refusal.clone());
         self.requests.close();
-        while let Ok(request) = self.requests.try_recv() {
+        // Also those who are just handing over, whom `try_recv` would not wait for.
+        while let Some(request) = self.requests.recv().await {
             self.take(request);
         }
         if let Some(mut flight) = self.flight.take() {
@@ -188,10 +217,12 @@ where
     async fn build_again(&mut self, seq: u64) {
         loop {
             let store = self.keeping.snapshots();
-            match opening::state_at::<S, M>(&*self.journal, store, seq).await {
-                Ok((state, place, standing)) => {
+            match opening::built::<S, M>(&*self.journal, store, Until::Seq(seq)).await {
+                Ok(Some(Built { state, place, standing, .. })) => {
                     return self.replica.replace(state, place, standing);
                 }
+                // There is another snapshot now.
+                Ok(None) => {}
                 Err(failure) => self.contact.failed(failure),
             }
             sleep(PAUSE).await;

@@ -4,16 +4,17 @@ mod writing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::shared::barrier::Barrier;
 use crate::shared::committer::Request;
 use crate::shared::contact::Contact;
 use crate::shared::error::SharedError;
-use crate::shared::journal::Journal;
+use crate::shared::journal::{Journal, Place};
 use crate::shared::keeping::Keeping;
 use crate::shared::options::SharedOptions;
 use crate::shared::replica::{Progress, Replica};
@@ -96,7 +97,12 @@ pub struct SharedManager<S, M> {
     requests: mpsc::UnboundedSender<Request<M>>,
     options: SharedOptions,
     task: AbortHandle,
+    /// Says, by an error, that the task is gone.
+    is_here: watch::Receiver<()>,
 }
+
+/// Between two questions to an engine that does not answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl<S, M> SharedManager<S, M> {
     /// Lends the state as it is here to `reader`, without cloning it and without asking anybody.
@@ -173,9 +179,9 @@ impl<S, M> SharedManager<S, M> {
     ///
     /// # Errors
     ///
-    /// - [`Journal`](SharedError::Journal): the engine did not answer.
-    /// - [`Unavailable`](SharedError::Unavailable): the replica did not get there within
-    ///   [`patience`](SharedOptions::patience).
+    /// - [`Unavailable`](SharedError::Unavailable): the engine did not answer, or the replica did not get
+    ///   there, within [`patience`](SharedOptions::patience). Without one, this waits for as long as the
+    ///   engine is away.
     /// - [`WrongJournal`](SharedError::WrongJournal): it is not this journal any more.
     /// - [`Stopped`](SharedError::Stopped), [`Closed`](SharedError::Closed).
     ///
@@ -186,13 +192,12 @@ impl<S, M> SharedManager<S, M> {
         &self,
         reader: impl FnOnce(&S) -> R,
     ) -> Result<R, SharedError> {
-        if let Some(ended) = self.replica.ended() {
-            return Err(ended);
-        }
         self.patiently(async {
-            let end = self.barrier.place(&*self.journal).await;
-            let doing = "asking for the end of the journal";
-            let end = end.map_err(SharedError::journal(doing, self.journal.id()))?;
+            let end = tokio::select! {
+                biased;
+                ended = self.reached(|_| false) => return ended,
+                end = self.end() => end?,
+            };
             self.reached(|progress| progress.place >= end).await
         })
         .await?;
@@ -217,7 +222,6 @@ impl<S, M> SharedManager<S, M> {
             (None, None) if behind > 0 => Role::CatchingUp,
             (None, None) => Role::Current,
         };
-        let admitted = Arc::clone(&self.replica.held().standing.admitted);
         SharedStatus {
             role,
             sequence: progress.seq,
@@ -227,8 +231,29 @@ impl<S, M> SharedManager<S, M> {
             failure: progress.ended.or(seen.failure),
             snapshot,
             snapshot_failure,
-            format: admitted.format,
-            admitted: admitted.ops.clone(),
+            format: progress.admitted.format,
+            admitted: progress.admitted.ops.clone(),
+        }
+    }
+
+    /// Where the journal ends, as soon as the engine says so.
+    async fn end(&self) -> Result<Place, SharedError> {
+        loop {
+            let asked = Instant::now();
+            match self.barrier.place(&*self.journal).await {
+                Ok(end) => {
+                    self.contact.answered(asked, end, self.replica.place());
+                    return Ok(end);
+                }
+                Err(error) => {
+                    let doing = "asking for the end of the journal";
+                    match SharedError::journal(doing, self.journal.id())(error) {
+                        failure @ SharedError::Journal { .. } => self.contact.failed(failure),
+                        other => return Err(other),
+                    }
+                }
+            }
+            sleep(PAUSE).await;
         }
     }
 

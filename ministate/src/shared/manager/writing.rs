@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::SharedManager;
@@ -76,16 +76,28 @@ where
         let every = options.snapshot_every.map(std::num::NonZero::get);
         let keeping = Arc::new(Keeping::new(&replica, &journal, store, every, snapshot));
         let (requests, received) = mpsc::unbounded_channel();
+        let (here, is_here) = watch::channel(());
         let committer = Committer::new(
             (Arc::clone(&replica), Arc::clone(&journal)),
             Arc::clone(&contact),
             Arc::clone(&keeping),
             received,
             (options.patience, options.look_every),
+            here,
         );
         let task = tokio::spawn(committer.run(tail)).abort_handle();
         let barrier = Barrier::default();
-        Ok(SharedManager { replica, journal, contact, keeping, barrier, requests, options, task })
+        Ok(SharedManager {
+            replica,
+            journal,
+            contact,
+            keeping,
+            barrier,
+            requests,
+            options,
+            task,
+            is_here,
+        })
     }
 
     /// Appends the mutation to the journal, and applies it here once it stands there. Returns its
@@ -169,14 +181,17 @@ where
     /// As [`apply`](Self::apply).
     pub async fn admit_operations(&self) -> Result<u64, SharedError> {
         self.submit(Wanted::Admission).await?;
-        Ok(self.replica.held().standing.admitted.format)
+        Ok(self.replica.progress().borrow().admitted.format)
     }
 
     /// Makes a snapshot of the state as it is now, puts it into the store, and reads it back. Then it
     /// trims the journal behind the newest sound snapshot before it, and removes the snapshots before
     /// that one: two are kept, and what stands behind the older. Returns the last mutation in it.
     ///
-    /// Encodes the state in memory, while writers wait.
+    /// The state is read anew, from the snapshot before and the entries behind it, and encoded: neither
+    /// readers nor writers wait for it, and meanwhile there are two states in memory. (Shadow replay.) Only
+    /// where no snapshot leads to the end of the journal any more, the state in memory is encoded, while
+    /// writers wait.
     ///
     /// # Errors
     ///
@@ -186,7 +201,11 @@ where
     /// - [`NotAdmitted`](SharedError::NotAdmitted): other replicas may not read this program's version of
     ///   the state yet: see [`admit_operations`](Self::admit_operations).
     /// - [`Refused`](SharedError::Refused): JSON cannot say the state.
-    /// - [`Journal`](SharedError::Journal): the snapshot is there, and the journal was not trimmed.
+    /// - [`Journal`](SharedError::Journal): the journal could not be read, or not be trimmed; then the
+    ///   snapshot is there.
+    /// - [`Damaged`](SharedError::Damaged), [`Regressed`](SharedError::Regressed),
+    ///   [`WrongJournal`](SharedError::WrongJournal), [`HandlerPanicked`](SharedError::HandlerPanicked):
+    ///   reading it anew found what the replica had not.
     /// - [`Stopped`](SharedError::Stopped), [`Closed`](SharedError::Closed).
     pub async fn create_snapshot(&self) -> Result<u64, SharedError> {
         self.keeping.snapshot().await
@@ -235,7 +254,15 @@ where
         let submission = Submission { wanted, answer, since: Instant::now() };
         let ended = || self.replica.ended().unwrap_or(SharedError::Closed);
         self.requests.send(Request::Submit(submission)).map_err(|_| ended())?;
-        // The committer answers each, unless the runtime has dropped it.
-        answered.await.unwrap_or_else(|_| Err(SharedError::OutcomeUnknown { source: None }))
+        let mut is_here = self.is_here.clone();
+        tokio::select! {
+            biased;
+            // The committer answers each, unless the runtime has dropped it.
+            answer = answered => {
+                answer.unwrap_or_else(|_| Err(SharedError::OutcomeUnknown { source: None }))
+            }
+            // It was dropped while this was handed over, and has not taken it.
+            _ = is_here.changed() => Err(ended()),
+        }
     }
 }
