@@ -52,7 +52,8 @@ pub struct SharedStatus {
     /// How long ago it is that its state was known to hold everything which had been acknowledged by then,
     /// to anybody: the state is no staler than that. Grows while the engine does not answer.
     pub stale: Duration,
-    /// Why it stopped, or what the engine said when it last did not answer; `None` once it answered again.
+    /// Why it stopped, or what the engine said when it last did not answer, or did not append; `None` once
+    /// it did again, or nobody wants it to.
     pub failure: Option<SharedError>,
     /// The last mutation in the newest snapshot that this replica made or began with.
     pub snapshot: u64,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ministate::shared::{Journal, Place, Role, SharedError};
+use ministate::Mutations;
+use ministate::shared::{Journal, Place, Role, SharedError, SharedManager};
+use serde::{Deserialize, Serialize};
 
 use super::hooked::Hooked;
-use super::{House, Party, guest, names, op};
+use super::{Guests, House, Party, guest, names, op};
 
 /// The reason for which the replica stops.
 async fn reason(replica: &Party) -> SharedError {
@@ -172,14 +174,39 @@ async fn handler_that_panics_stops_every_replica_and_readers_get_the_state_befor
     }
 }
 
+/// The next release, in which bombs do not explode.
+#[derive(Clone, Serialize, Deserialize, Mutations)]
+#[mutations(state = Guests)]
+enum MendedOp {
+    LetIn { name: String },
+    SendAllHome,
+}
+
+impl Guests {
+    fn let_in(&mut self, name: String) {
+        self.names.push(name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mended_handler_goes_on_with_the_mutation_at_which_the_old_one_panicked() {
+    let house = House::default();
+    let old = house.replica().await;
+    old.apply_batch([op("ada"), op("a bomb"), op("cy")]).await.unwrap_err();
+    let (journal, snapshots) = (house.journal.clone(), house.snapshots.clone());
+    let mended = SharedManager::<Guests, MendedOp>::open(journal, snapshots).await.unwrap();
+    assert_eq!(mended.read(|guests| guests.names.clone()), ["ada", "a bomb", "cy"]);
+    assert_eq!(mended.apply(MendedOp::SendAllHome).await.unwrap(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_behind_a_mutation_that_panics_do_not_know_their_outcome() {
     let house = House::default();
     let (replica, faults) = house.shaky(Default::default()).await;
-    let replica = std::sync::Arc::new(replica);
+    let replica = Arc::new(replica);
     faults.on_append(ministate::shared::memory::AppendFault::RequestHeld);
     let call = |name: &str| {
-        let (replica, guest) = (std::sync::Arc::clone(&replica), guest(name));
+        let (replica, guest) = (Arc::clone(&replica), guest(name));
         tokio::spawn(async move { replica.execute(guest).await })
     };
     let first = call("ada");
@@ -202,7 +229,6 @@ async fn those_behind_a_mutation_that_panics_do_not_know_their_outcome() {
 #[tokio::test(start_paused = true)]
 async fn what_json_cannot_say_is_refused_and_not_written() {
     use ministate::{Mutator, Refusal};
-    use serde::{Deserialize, Serialize};
 
     #[derive(Default, Serialize, Deserialize)]
     struct Level(f64);

@@ -211,6 +211,8 @@ where
         {
             flight.send(&self.journal);
         }
+        // Those who went away are not to pile up while the engine is away too.
+        self.waiting.retain(|submission| !submission.answer.is_unwanted());
         if let Some(patience) = self.patience {
             self.answer_overdue(now, patience);
         }

@@ -22,8 +22,6 @@ where
     /// Where the journal ends, or why that is not known.
     pub(super) fn looked(&mut self, end: Result<Place, JournalError>) -> Result<(), SharedError> {
         let Some(Look { asked, heard, .. }) = self.look.take() else { return Ok(()) };
-        // Those who went away while the engine did are not to pile up.
-        self.waiting.retain(|submission| !submission.answer.is_unwanted());
         let is_suspected = self.suspected.is_some_and(|since| since <= asked);
         match end {
             Ok(last) if last < heard => {
