@@ -1,6 +1,7 @@
 //! What is damaged in the files of a journal: all of it, rather than the first?
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -35,7 +36,13 @@ pub(crate) fn every_damage(
     on_progress: &dyn Fn(u64, u64),
 ) -> Result<Found, Failure> {
     let segments = segments(storage, files)?;
-    let mut search = Search { files, found: Found::default(), next: None, named: BTreeMap::new() };
+    let mut search = Search {
+        files,
+        found: Found::default(),
+        next: None,
+        adrift: Vec::new(),
+        named: BTreeMap::new(),
+    };
     search.named.extend(files.snapshots().map(|(seq, _)| (seq, None)));
     let total = segments.iter().map(|segment| segment.bytes).sum();
     let (mut before, mut end, mut identities) = (0, None, Vec::new());
@@ -52,6 +59,7 @@ pub(crate) fn every_damage(
         search.continuity(segment, &walked, end.as_ref(), known);
         end = Some(walked).filter(|walked| walked.reached.is_some()).or(end);
     }
+    search.adrift_before(None);
     search.newest(&segments, end.as_ref());
     let last = end.and_then(|end| end.reached).map(|reached| reached.seq());
     search.head(storage, last, &mut identities)?;
@@ -65,6 +73,9 @@ struct Search<'a> {
     found: Found,
     /// The mutation that should come next.
     next: Option<u64>,
+    /// Lines that cannot be checked, until one comes that can: the number of the first mutation of each, and
+    /// how many it has.
+    adrift: Vec<(u64, u64)>,
     /// The checksums of the records that snapshots name.
     named: BTreeMap<u64, Option<Chain>>,
 }
@@ -93,12 +104,14 @@ impl Search<'_> {
     fn line(&mut self, path: &Path, line: &Line<'_>) {
         match &line.content {
             Content::Header(header) => {
+                self.adrift_before(Some(header.first));
                 self.comes(header.first);
                 if let Some(named) = self.named.get_mut(&(header.first - 1)) {
                     named.get_or_insert(header.previous);
                 }
             }
             Content::Record(record) => {
+                self.adrift_before(Some(record.seq()));
                 self.comes(record.seq());
                 self.found.records += 1;
                 self.reached(record.seq(), record.last());
@@ -110,14 +123,24 @@ impl Search<'_> {
                     self.damaged(path, line, Some(record.seq()), what);
                 }
             }
-            Content::Adrift(adrift) => {
-                self.comes(adrift.seq);
-                self.found.records += 1;
-                self.found.adrift += adrift.mutations;
-                self.reached(adrift.seq, adrift.seq.saturating_add(adrift.mutations - 1));
-            }
+            Content::Adrift(adrift) => self.adrift.push((adrift.seq, adrift.mutations)),
             Content::Damaged { what, seq } => self.damaged(path, line, *seq, what),
-            Content::Mark(_) | Content::End(_) | Content::Fill | Content::Torn => {}
+            Content::Mark(last) | Content::End(last) => self.adrift_before(last.checked_add(1)),
+            Content::Fill | Content::Torn => {}
+        }
+    }
+
+    /// Counts the lines that could not be checked, where a line came that could, and whose next mutation is
+    /// `next`. A line with a larger number is where the damage is: that number may be it.
+    fn adrift_before(&mut self, next: Option<u64>) {
+        for (seq, mutations) in mem::take(&mut self.adrift) {
+            let last = seq.saturating_add(mutations - 1);
+            if next.is_none_or(|next| last < next) {
+                self.comes(seq);
+                self.found.records += 1;
+                self.found.adrift += mutations;
+                self.reached(seq, last);
+            }
         }
     }
 

@@ -133,7 +133,28 @@ fn lines_that_are_removed_repeated_swapped_or_edited_are_found() {
     assert_eq!(found(&|lines| lines.insert(5, "\n".to_string())), (1, json("[]")));
     let (damages, _) = found(&|lines| lines.swap(4, 5));
     assert!(damages >= 1);
-    assert_eq!(found(&|lines| lines[4] = lines[4].replace(":4", ":5")).0, 1);
+    let edited = |lines: &mut Vec<String>| lines[4] = lines[4].replace("number 4", "number 5");
+    assert_eq!(found(&edited), (1, json("[[4,4]]")));
+}
+
+/// The number that a damaged line bears was believed: all mutations before it were said to be lost, though
+/// the lines behind it, which are sound, have smaller ones.
+#[test]
+fn mutations_are_not_lost_by_a_damaged_number_of_a_record_before_them() {
+    let journal = closed(12, u64::MAX);
+    for number in [5, 8, 400, u64::MAX] {
+        let dir = copied(journal.path());
+        edit_lines(&active(dir.path()), |lines| {
+            lines[4] = lines[4].replace("{\"seq\":4,", &format!("{{\"seq\":{number},"));
+        });
+        let answer = verify(dir.path());
+        let summary = answer.summary();
+        let lost = &summary["lost"];
+        assert_eq!(lost, &serde_json::json!([[4, 4]]), "{number}: {answer:?}");
+        assert_eq!((&summary["records"], &summary["adrift"]), (&11.into(), &0.into()), "{number}");
+        assert_eq!((&summary["first"], &summary["last"]), (&1.into(), &12.into()), "{number}");
+        assert_eq!(named(&answer).len(), 1, "{number}: {answer:?}");
+    }
 }
 
 #[test]
