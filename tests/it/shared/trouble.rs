@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ministate::Mutations;
-use ministate::shared::{Journal, Place, Role, SharedError, SharedManager};
+use ministate::shared::{Journal, Place, Role, SharedError, SharedManager, SharedOptions};
 use serde::{Deserialize, Serialize};
 
 use super::hooked::Hooked;
@@ -292,6 +292,31 @@ async fn engine_that_lost_what_the_replica_had_only_heard_of_stops_it() {
             }
             ref other => panic!("{other:?}"),
         },
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The engine told a reader old news, which then was not shown what the replica had been told of before.
+#[tokio::test(start_paused = true)]
+async fn linearizable_read_does_not_believe_old_news() {
+    let house = House::default();
+    let (end, old) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let journal = Hooked::on(&house.journal).barrier({
+        let (end, old) = (Arc::clone(&end), Arc::clone(&old));
+        move || {
+            let is_old = old.swap(0, Ordering::SeqCst) > 0;
+            Some(Ok(Place::new(if is_old { 0 } else { end.load(Ordering::SeqCst) })))
+        }
+    });
+    let options = SharedOptions::new().patience(Duration::from_millis(500));
+    let replica: Party = options.open(journal, house.snapshots.clone()).await.unwrap();
+    // Acknowledged to somebody, and not read here yet.
+    end.store(1, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(replica.status().behind, 1);
+    old.store(1, Ordering::SeqCst);
+    match replica.read_linearizable(|guests| guests.names.len()).await {
+        Err(SharedError::Unavailable { .. }) => {}
         other => panic!("{other:?}"),
     }
 }

@@ -239,8 +239,10 @@ impl<S, M> SharedManager<S, M> {
     /// Where the journal ends, as soon as the engine says so.
     async fn end(&self) -> Result<Place, SharedError> {
         loop {
-            let asked = Instant::now();
+            let (asked, heard) = (Instant::now(), self.contact.end());
             match self.barrier.place(&*self.journal).await {
+                // Old news, or entries are lost: the task of the replica finds out which.
+                Ok(end) if end < heard => {}
                 Ok(end) => {
                     self.contact.answered(asked, end, self.replica.place());
                     return Ok(end);
