@@ -49,7 +49,9 @@ async fn not_appended(
     failure: Failure,
 ) -> AppendError {
     match failure.verdict {
-        Verdict::NotSent | Verdict::Refused => AppendError::NotWritten { source: failure.cause() },
+        Verdict::NotSent | Verdict::LoginEnded | Verdict::Refused => {
+            AppendError::NotWritten { source: failure.cause() }
+        }
         // etcd does not say how much it takes, only that this was too much.
         Verdict::TooLarge => AppendError::TooLarge { limit: entry_bytes.saturating_sub(1) },
         Verdict::Open => AppendError::Ambiguous { source: failure.cause() },

@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Has a transaction carried out, by one node: by the next ones only as long as it was certainly not
-    /// sent.
+    /// sent, and after another login where the last one has ended.
     pub(crate) async fn transact(&self, txn: Txn) -> Result<TxnResponse, Failure> {
         let ask = |client: Client| {
             let mut client = client.kv_client().max_decoding_message_size(usize::MAX);
@@ -92,26 +92,26 @@ impl Connection {
     where
         Asked: Future<Output = Result<T, Error>>,
     {
-        let mut tries_left = self.node_count();
+        let (mut nodes_left, mut logins_left) = (self.node_count(), 1);
         loop {
             let node = self.current();
             let failure = match self.ask_node(node, &ask).await {
                 Ok(answer) => return Ok((node, answer)),
                 Err(failure) => failure,
             };
-            tries_left -= 1;
             match failure.verdict {
-                Verdict::NotSent => {
+                Verdict::LoginEnded if logins_left > 0 => logins_left -= 1,
+                Verdict::NotSent if nodes_left > 1 => {
                     self.leave(node);
-                    if tries_left == 0 {
-                        return Err(failure);
-                    }
+                    nodes_left -= 1;
                 }
-                Verdict::Open => {
+                Verdict::NotSent | Verdict::Open => {
                     self.leave(node);
                     return Err(failure);
                 }
-                Verdict::Refused | Verdict::TooLarge | Verdict::Decided => return Err(failure),
+                Verdict::LoginEnded | Verdict::Refused | Verdict::TooLarge | Verdict::Decided => {
+                    return Err(failure);
+                }
             }
         }
     }
@@ -124,16 +124,19 @@ impl Connection {
     where
         Asked: Future<Output = Result<T, Error>>,
     {
-        let endpoint = &self.nodes[node.0].endpoint;
         let client = self.client_of(node).await?;
-        match timeout(self.request_timeout, ask(client)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(endpoint, error)),
-            Err(_) => {
-                // The connection may be one to a machine that is not there any more.
-                *self.kept_client(node) = None;
-                Err(self.silent(node, Verdict::Open))
-            }
+        let failure = match timeout(self.request_timeout, ask(client)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Failure::of(&self.nodes[node.0].endpoint, error),
+            Err(_) => self.silent(node, Verdict::Open),
+        };
+        // The next request makes another connection, and logs in anew: this one may be to a machine that is
+        // not there any more.
+        let is_silence = matches!(failure.error, EtcdError::Silent { .. });
+        if is_silence || failure.verdict == Verdict::LoginEnded {
+            *self.kept_client(node) = None;
         }
+        Err(failure)
     }
 
     /// The client of a node, which connects when it is first used; with a user, it logs in now. The

@@ -73,7 +73,9 @@ async fn id_found_or_made(connection: &Connection, keys: &Keys) -> Result<Journa
         .or_else([TxnOp::get(keys.journal(), None::<GetOptions>)]);
     let answer = connection.transact(txn).await.map_err(|failure| match failure.verdict {
         Verdict::Open | Verdict::Decided => Refusal::Open(failure.error),
-        Verdict::NotSent | Verdict::Refused | Verdict::TooLarge => Refusal::Final(failure.error),
+        Verdict::NotSent | Verdict::LoginEnded | Verdict::Refused | Verdict::TooLarge => {
+            Refusal::Final(failure.error)
+        }
     })?;
     if answer.succeeded() {
         return Ok(id);

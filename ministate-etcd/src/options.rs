@@ -61,7 +61,10 @@ impl EtcdOptions {
         self
     }
 
-    /// Logs in as this user of etcd.
+    /// Logs in as this user of etcd, with each connection, and anew when etcd says that a login has ended:
+    /// after its time, or since users or roles were changed. What meets a login that has ended, or is
+    /// refused, is certainly not carried out. While authentication is switched off in etcd, nobody can log
+    /// in.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> EtcdOptions {
         self.connect = self.connect.with_user(name, password);
         self
@@ -111,8 +114,8 @@ impl EtcdOptions {
     }
 
     /// Takes the options of the client of etcd, for what has no method here. Replaces what was said of the
-    /// user, TLS, the time for connecting, and pings before. Requiring a leader and renewing the token of
-    /// the user are always added.
+    /// user, TLS, the time for connecting, and pings before. A leader is always required, and the login of
+    /// the user always renewed as [`user`](Self::user) says.
     pub fn connect_options(mut self, options: ConnectOptions) -> EtcdOptions {
         self.connect = options;
         self
@@ -131,7 +134,9 @@ impl EtcdOptions {
             return Err(EtcdError::NoEndpoint);
         }
         let keys = Keys::under(&self.prefix).ok_or(EtcdError::NoPrefix)?;
-        let connect = self.connect.with_require_leader(true).with_auto_token_refresh(true);
+        // What the client refreshes by itself it does not tell from the request: a refused login would be
+        // taken for an answer to it.
+        let connect = self.connect.with_require_leader(true).with_auto_token_refresh(false);
         let connection = Connection::to(self.endpoints, connect, self.request_timeout);
         EtcdJournal::found_or_made(connection, keys, self.entry_bytes_max, self.look_every).await
     }

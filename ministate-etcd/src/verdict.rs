@@ -22,6 +22,8 @@ pub(crate) struct Failure {
 pub(crate) enum Verdict {
     /// It did not leave this process.
     NotSent,
+    /// etcd does not accept the login any more that it was sent with, and has not carried it out.
+    LoginEnded,
     /// etcd refused it, and has not carried it out.
     Refused,
     /// It is larger than etcd takes, which has not carried it out.
@@ -53,18 +55,25 @@ impl Failure {
 
 /// The refusals of etcd before a transaction has any effect, word for word: other software on the way
 /// may use the same codes and mean something else.
-const REFUSALS: [(Code, &str); 5] = [
+const REFUSALS: [(Code, &str); 3] = [
     (Code::PermissionDenied, "etcdserver: permission denied"),
-    (Code::Unauthenticated, "etcdserver: invalid auth token"),
     (Code::InvalidArgument, "etcdserver: user name is empty"),
-    (Code::InvalidArgument, "etcdserver: revision of auth store is old"),
     (Code::ResourceExhausted, "etcdserver: too many requests"),
+];
+
+/// What etcd says, before a transaction has any effect, of a login that was accepted once: it took too
+/// long, or users and roles have changed since.
+const ENDS_OF_LOGIN: [(Code, &str); 2] = [
+    (Code::Unauthenticated, "etcdserver: invalid auth token"),
+    (Code::InvalidArgument, "etcdserver: revision of auth store is old"),
 ];
 
 fn verdict_on(status: &Status) -> Verdict {
     let (code, message) = (status.code(), status.message());
     if REFUSALS.contains(&(code, message)) {
         Verdict::Refused
+    } else if ENDS_OF_LOGIN.contains(&(code, message)) {
+        Verdict::LoginEnded
     } else if (code, message) == (Code::InvalidArgument, "etcdserver: request is too large")
         || code == Code::ResourceExhausted
             && message.starts_with("grpc: received message larger than max")
@@ -111,6 +120,11 @@ mod tests {
             Verdict::Refused
         );
         assert_eq!(verdict_of(Code::PermissionDenied, "said a proxy"), Verdict::Open);
+        assert_eq!(
+            verdict_of(Code::Unauthenticated, "etcdserver: invalid auth token"),
+            Verdict::LoginEnded
+        );
+        assert_eq!(verdict_of(Code::Unauthenticated, "said a proxy"), Verdict::Open);
         assert_eq!(verdict_of(Code::Unavailable, "etcdserver: no leader"), Verdict::Open);
         assert_eq!(verdict_of(Code::Unavailable, "etcdserver: request timed out"), Verdict::Open);
         assert_eq!(verdict_of(Code::Unavailable, "tcp connect error"), Verdict::Open);

@@ -5,8 +5,11 @@ mod apart;
 mod basics;
 mod conformance;
 mod faults;
-mod locked;
+mod full;
+mod logins;
 mod tails;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,4 +119,11 @@ async fn all_to(journal: &EtcdJournal, last: Place) -> Vec<Entry> {
         entries.push(next);
     }
     entries
+}
+
+/// The revision that etcd is at.
+fn revision(node: &Cluster) -> i64 {
+    let answer = node.etcdctl(&["get", "/", "--write-out", "json"]);
+    let digits = answer.split("\"revision\":").nth(1).unwrap();
+    digits[..digits.find(|digit: char| !digit.is_ascii_digit()).unwrap()].parse().unwrap()
 }

@@ -7,7 +7,7 @@ use ministate_cluster::etcd::{self, Cluster};
 use tokio::time::timeout;
 
 use crate::{
-    all_to, append_all, appended, entry, in_time, next_of, one_node, options, own_prefix,
+    all_to, append_all, appended, entry, in_time, next_of, one_node, options, own_prefix, revision,
     three_nodes,
 };
 
@@ -169,8 +169,5 @@ async fn a_tail_leaves_a_node_that_has_stopped() {
 
 /// Has etcd forget its past up to now, for all journals in it.
 fn compact(node: &Cluster) {
-    let status = node.etcdctl(&["get", "/", "--write-out", "json"]);
-    let revision = status.split("\"revision\":").nth(1).unwrap();
-    let revision: String = revision.chars().take_while(char::is_ascii_digit).collect();
-    node.etcdctl(&["compaction", &revision]);
+    node.etcdctl(&["compaction", &revision(node).to_string()]);
 }
