@@ -1,6 +1,7 @@
 //! How does an entry get behind the end, once at most?
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 use ministate::shared::{AppendError, JournalError, Place};
@@ -29,7 +30,8 @@ pub(crate) async fn append(
             TxnOp::put(keys.head(), place.to_string(), None),
         ])
         .or_else([TxnOp::get(keys.journal(), None)]);
-    match kept.connection.transact(txn).await {
+    let patience = patience_for(entry.len(), kept.connection.request_timeout());
+    match kept.connection.transact_within(patience, txn).await {
         Ok(answer) if answer.succeeded() => Ok(place),
         Ok(answer) => {
             let journal = page::values_of(&answer).into_iter().flatten().next();
@@ -40,6 +42,15 @@ pub(crate) async fn append(
         }
         Err(failure) => Err(not_appended(kept, expected, entry.len(), failure).await),
     }
+}
+
+/// So many bytes of an entry are given as much time again as a request without an entry: enough for a link
+/// with 1 Mbit/s, where a request has 2 seconds.
+const BYTES_PER_TIMEOUT: usize = 256 << 10;
+
+fn patience_for(entry_bytes: usize, request_timeout: Duration) -> Duration {
+    let times = (entry_bytes / BYTES_PER_TIMEOUT).saturating_add(1);
+    request_timeout.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
 }
 
 async fn not_appended(

@@ -17,6 +17,8 @@ use crate::verdict::Verdict;
 
 /// A journal that etcd keeps; from [`EtcdOptions::open`](crate::EtcdOptions::open). May be used from many
 /// tasks at once, and belongs to the runtime that it was opened on.
+///
+/// Has one connection to etcd, and another for each [`tail`](Journal::tail); over each it logs in by itself.
 #[derive(Debug)]
 pub struct EtcdJournal {
     kept: Arc<Kept>,
@@ -30,6 +32,19 @@ pub(crate) struct Kept {
     pub(crate) connection: Connection,
     pub(crate) entry_bytes_max: usize,
     pub(crate) look_every: Duration,
+}
+
+impl Kept {
+    /// The same journal: nobody may take what one tail is sent, for as long as its owner likes.
+    fn over_another_connection(&self) -> Kept {
+        Kept {
+            id: self.id.clone(),
+            keys: self.keys.clone(),
+            connection: self.connection.another(),
+            entry_bytes_max: self.entry_bytes_max,
+            look_every: self.look_every,
+        }
+    }
 }
 
 impl EtcdJournal {
@@ -99,7 +114,7 @@ impl Journal for EtcdJournal {
     }
 
     fn tail(&self, after: Place) -> Box<dyn Tail> {
-        Box::new(EtcdTail::behind(after, Arc::clone(&self.kept)))
+        Box::new(EtcdTail::behind(after, Arc::new(self.kept.over_another_connection())))
     }
 
     fn barrier(&self) -> Answer<'_, Result<Place, JournalError>> {

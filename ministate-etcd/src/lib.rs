@@ -73,6 +73,7 @@ mod error;
 mod journal;
 mod keys;
 mod options;
+mod pace;
 mod page;
 mod tailing;
 mod trimming;

@@ -79,6 +79,12 @@ impl EtcdOptions {
 
     /// How long a node is waited for until the next one is asked: 2 seconds where nothing is said. The
     /// nodes need 1 to 2 seconds to elect another leader, unless they are configured otherwise.
+    ///
+    /// Large entries get more time, so that they come over a slow link. An append has as much again for each
+    /// 256 KiB of its entry: with 2 seconds, a link with 1 Mbit/s suffices, and an entry of 1 MiB finds
+    /// after 10 seconds that a node has stopped. A tail which heard nothing in time asks for fewer entries,
+    /// down to one, and then waits for twice as long each time, up to 8 times as long, until entries come
+    /// in time again.
     pub fn request_timeout(mut self, timeout: Duration) -> EtcdOptions {
         self.request_timeout = timeout;
         self

@@ -1,6 +1,7 @@
 //! What does etcd hold of the journal now: its end, and some entries?
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use etcd_client::{GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use ministate::shared::{Entry, JournalError, JournalId, Place, TailError};
@@ -27,15 +28,21 @@ pub(crate) async fn head(kept: &Kept) -> Result<Place, JournalError> {
 }
 
 impl Page {
-    /// The entries behind `after`, `limit` at most.
-    pub(crate) async fn behind(kept: &Kept, after: Place, limit: u64) -> Result<Page, TailError> {
+    /// The entries behind `after`, `limit` at most, if they come before patience ends.
+    pub(crate) async fn behind(
+        kept: &Kept,
+        after: Place,
+        limit: u64,
+        patience: Duration,
+    ) -> Result<Page, TailError> {
         let first = after.next();
         let end = Place::new(first.number().saturating_add(limit));
         let mut reads = reads_of_head(kept);
         // A range with an end, and not one with a limit: to limit it etcd would count what is behind.
         let range = GetOptions::new().with_range(kept.keys.entry(end));
         reads.push(TxnOp::get(kept.keys.entry(first), Some(range)));
-        let answer = kept.connection.transact(Txn::new().and_then(reads)).await;
+        let txn = Txn::new().and_then(reads);
+        let answer = kept.connection.transact_within(patience, txn).await;
         let answer = answer.map_err(unreachable).map_err(of_tail)?;
         let mut values = values_of(&answer);
         let head = head_in(kept, &values).map_err(of_tail)?;

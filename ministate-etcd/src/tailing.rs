@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use etcd_client::{Event, EventType, WatchOptions, WatchResponse};
 use ministate::shared::{Answer, Entry, Place, Tail, TailError};
-use tokio::time::{Instant, Sleep, sleep, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::connection::Watch;
+use crate::error::EtcdError;
 use crate::journal::Kept;
+use crate::pace::Pace;
 use crate::page::{self, Page};
 use crate::verdict::Failure;
 
@@ -22,7 +24,9 @@ pub(crate) struct EtcdTail {
     /// The last entry that is read: it is yielded, or the last of `ready`.
     last: Place,
     ready: VecDeque<Entry>,
-    page_entries: u64,
+    pace: Pace,
+    /// When the page was asked for that is underway.
+    asked: Instant,
     watch: Option<Watch>,
     /// When the watch last said something, or would have had nothing to say.
     heard: Instant,
@@ -39,23 +43,19 @@ enum Step {
     Resting(Pin<Box<Sleep>>),
 }
 
-/// A page has so many entries and about so many bytes at most.
-const PAGE_ENTRIES: u64 = 64;
-const PAGE_BYTES: u64 = 1 << 20;
-/// Of the first page, when the size of entries is not known yet.
-const FIRST_PAGE_ENTRIES: u64 = 4;
-
 const FIRST_REST: Duration = Duration::from_millis(20);
 
 impl EtcdTail {
     pub(crate) fn behind(after: Place, kept: Arc<Kept>) -> EtcdTail {
+        let now = Instant::now();
         EtcdTail {
+            pace: Pace::usual(kept.connection.request_timeout()),
             kept,
             last: after,
             ready: VecDeque::new(),
-            page_entries: FIRST_PAGE_ENTRIES,
+            asked: now,
             watch: None,
-            heard: Instant::now(),
+            heard: now,
             rest: FIRST_REST,
             step: Step::Look,
         }
@@ -67,7 +67,10 @@ impl EtcdTail {
                 return Ok(entry);
             }
             match &mut self.step {
-                Step::Look => self.step = Step::Looking(self.look()),
+                Step::Look => {
+                    self.asked = Instant::now();
+                    self.step = Step::Looking(self.look());
+                }
                 Step::Looking(looking) => {
                     let page = looking.await;
                     self.take_page(page)?;
@@ -91,18 +94,24 @@ impl EtcdTail {
     }
 
     fn look(&self) -> Answer<'static, Result<Page, TailError>> {
-        let (kept, after, limit) = (Arc::clone(&self.kept), self.last, self.page_entries);
-        Box::pin(async move { Page::behind(&kept, after, limit).await })
+        let (kept, after) = (Arc::clone(&self.kept), self.last);
+        let (limit, patience) = (self.pace.entries(), self.pace.patience());
+        Box::pin(async move { Page::behind(&kept, after, limit, patience).await })
     }
 
     fn take_page(&mut self, page: Result<Page, TailError>) -> Result<(), TailError> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
+                if is_silence(&error) {
+                    self.pace.slow_down();
+                }
                 self.rest_and_look();
                 return Err(error);
             }
         };
+        let bytes = page.entries.iter().map(|entry| entry.bytes.len() as u64).sum();
+        self.pace.follow(page.entries.len() as u64, bytes, self.asked.elapsed());
         if page.entries.is_empty() && self.watch_may_go_on() {
             self.heard = Instant::now();
             self.step = Step::Watching;
@@ -112,9 +121,6 @@ impl EtcdTail {
         self.watch = None;
         if !page.entries.is_empty() {
             self.rest = FIRST_REST;
-            let bytes: u64 = page.entries.iter().map(|entry| entry.bytes.len() as u64).sum();
-            let entry_bytes = (bytes / page.entries.len() as u64).max(1);
-            self.page_entries = (PAGE_BYTES / entry_bytes).clamp(1, PAGE_ENTRIES);
         }
         for entry in page.entries {
             self.last = entry.place;
@@ -149,8 +155,8 @@ impl EtcdTail {
             self.step = Step::Look;
             return;
         };
-        let deadline = self.heard + self.kept.look_every;
-        match timeout_at(deadline, watch.stream.message()).await {
+        let silence_left = self.kept.look_every.saturating_sub(self.heard.elapsed());
+        match timeout(silence_left, watch.stream.message()).await {
             // The watch stays, unless the look finds what it should have told of.
             Err(_) => self.step = Step::Look,
             Ok(Ok(Some(message))) => {
@@ -195,10 +201,15 @@ impl EtcdTail {
     /// Gives the watch up, and looks after a while that doubles, until something was read.
     fn rest_and_look(&mut self) {
         self.watch = None;
-        let doubled = (self.rest * 2).min(self.kept.look_every.max(FIRST_REST));
+        let doubled = self.rest.saturating_mul(2).min(self.kept.look_every.max(FIRST_REST));
         let rest = mem::replace(&mut self.rest, doubled);
         self.step = Step::Resting(Box::pin(sleep(rest)));
     }
+}
+
+fn is_silence(error: &TailError) -> bool {
+    let TailError::Unreachable { source } = error else { return false };
+    matches!(source.downcast_ref(), Some(EtcdError::Silent { .. }))
 }
 
 impl Tail for EtcdTail {

@@ -1,5 +1,6 @@
 //! A reader misses nothing, whatever becomes of its watch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ministate::shared::{Journal, Place, TailError};
@@ -165,6 +166,44 @@ async fn a_tail_leaves_a_node_that_has_stopped() {
         assert_eq!(next_of(&mut tail).await.place, Place::new(place));
     }
     assert_eq!(all_to(&reader, Place::new(10)).await.len(), 10);
+}
+
+/// All watches shared one connection, on which what nobody takes keeps out all else.
+#[tokio::test]
+async fn tails_from_which_nobody_takes_do_not_hold_up_who_appends() {
+    const TAILS: usize = 6;
+    const LARGE: u64 = 12;
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).open().await.unwrap();
+    append_all(&journal, 1).await;
+    let mut tails: Vec<_> = (0..TAILS).map(|_| journal.tail(Place::START)).collect();
+    for tail in &mut tails {
+        assert_eq!(next_of(tail).await.place, Place::new(1));
+        // Waits for the next entry, and thus watches.
+        assert!(timeout(Duration::from_millis(300), tail.next()).await.is_err());
+    }
+    let large: Arc<[u8]> = vec![b'x'; 1 << 20].into();
+    for number in 1..=LARGE {
+        journal.append(Place::new(number), Arc::clone(&large)).await.unwrap();
+        assert_eq!(journal.barrier().await.unwrap(), Place::new(number + 1));
+    }
+    for tail in &mut tails {
+        for number in 1..=LARGE {
+            assert_eq!(next_of(tail).await.place, Place::new(number + 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tail_may_be_told_never_to_look_by_itself() {
+    let Some(node) = one_node() else { return };
+    let journal = options(&node, &own_prefix()).look_every(Duration::MAX).open().await.unwrap();
+    append_all(&journal, 1).await;
+    let mut tail = journal.tail(Place::START);
+    assert_eq!(next_of(&mut tail).await.place, Place::new(1));
+    assert!(timeout(Duration::from_millis(300), tail.next()).await.is_err());
+    journal.append(Place::new(1), entry("x")).await.unwrap();
+    assert_eq!(next_of(&mut tail).await.place, Place::new(2));
 }
 
 /// Has etcd forget its past up to now, for all journals in it.
