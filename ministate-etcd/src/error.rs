@@ -4,8 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// What etcd said, or that it said nothing: from [`EtcdOptions::open`](crate::EtcdOptions::open), and the
-/// source of the errors of [`EtcdJournal`](crate::EtcdJournal).
+/// What etcd said, or that it said nothing: from [`EtcdOptions`](crate::EtcdOptions), and the source of the errors of [`EtcdJournal`](crate::EtcdJournal).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EtcdError {
@@ -13,6 +12,12 @@ pub enum EtcdError {
     NoEndpoint,
     /// The prefix of the keys is empty.
     NoPrefix,
+    /// There is no journal under the prefix; only from
+    /// [`EtcdOptions::open_existing`](crate::EtcdOptions::open_existing).
+    NoJournal {
+        /// The key that would hold its identity.
+        key: String,
+    },
     /// There are keys under the prefix which are not those of a journal.
     NotAJournal {
         /// A key of the journal that does not hold what it should.
@@ -41,6 +46,11 @@ impl fmt::Display for EtcdError {
             Self::NoPrefix => {
                 f.write_str("the prefix of the keys is empty: choose one for this journal")
             }
+            Self::NoJournal { key } => write!(
+                f,
+                "there is no journal, since there is no key {key}: see whether etcd has lost it, or make \
+                 one with `open` if there never was any"
+            ),
             Self::NotAJournal { key } => write!(
                 f,
                 "the key {key} does not hold what that of a journal does: remove what lies there, or \
@@ -62,9 +72,11 @@ impl Error for EtcdError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(source),
-            Self::NoEndpoint | Self::NoPrefix | Self::NotAJournal { .. } | Self::Silent { .. } => {
-                None
-            }
+            Self::NoEndpoint
+            | Self::NoPrefix
+            | Self::NoJournal { .. }
+            | Self::NotAJournal { .. }
+            | Self::Silent { .. } => None,
         }
     }
 }

@@ -72,6 +72,7 @@ mod connection;
 mod error;
 mod journal;
 mod keys;
+mod opening;
 mod options;
 mod pace;
 mod page;

@@ -9,8 +9,9 @@ use etcd_client::TlsOptions;
 
 use crate::connection::Connection;
 use crate::error::EtcdError;
-use crate::journal::EtcdJournal;
+use crate::journal::{EtcdJournal, Kept};
 use crate::keys::Keys;
+use crate::opening::{self, IfNone};
 
 /// Where a journal lies in etcd, and how it is reached.
 ///
@@ -127,7 +128,9 @@ impl EtcdOptions {
         self
     }
 
-    /// Opens the journal, and makes it where there is none. Asks each node once at most.
+    /// Opens the journal, and makes it where there is none: for the first start of the first process. An
+    /// etcd that has lost its data looks like a new one, which later starts should not take it for: they
+    /// call [`open_existing`](Self::open_existing). Asks each node once at most for each step.
     ///
     /// # Errors
     ///
@@ -136,6 +139,21 @@ impl EtcdOptions {
     /// * [`EtcdError::Silent`] and [`EtcdError::Failed`]: what the last node said that was asked. The
     ///   journal may have been made nevertheless; opening it again is right in any case.
     pub async fn open(self) -> Result<EtcdJournal, EtcdError> {
+        self.opened(IfNone::Make).await
+    }
+
+    /// Opens the journal, and never makes one: for each start but the very first. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// * [`EtcdError::NoJournal`]: there is none under the prefix. Where there was one, etcd has lost it, or
+    ///   it is another etcd.
+    /// * Those of [`open`](Self::open).
+    pub async fn open_existing(self) -> Result<EtcdJournal, EtcdError> {
+        self.opened(IfNone::Refuse).await
+    }
+
+    async fn opened(self, if_none: IfNone) -> Result<EtcdJournal, EtcdError> {
         if self.endpoints.is_empty() {
             return Err(EtcdError::NoEndpoint);
         }
@@ -144,7 +162,9 @@ impl EtcdOptions {
         // taken for an answer to it.
         let connect = self.connect.with_require_leader(true).with_auto_token_refresh(false);
         let connection = Connection::to(self.endpoints, connect, self.request_timeout);
-        EtcdJournal::found_or_made(connection, keys, self.entry_bytes_max, self.look_every).await
+        let id = opening::id_under(&keys, &connection, if_none).await?;
+        let (entry_bytes_max, look_every) = (self.entry_bytes_max, self.look_every);
+        Ok(EtcdJournal::of(Kept { id, keys, connection, entry_bytes_max, look_every }))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ministate::shared::{AppendError, Journal, Place, TailError};
-use ministate_etcd::EtcdError;
 
 use crate::{all_to, append_all, appended, entry, in_time, next_of, one_node, options, own_prefix};
 
@@ -20,40 +19,6 @@ async fn an_entry_is_appended_where_the_journal_ends_and_nowhere_else() {
     let entries = all_to(&journal, Place::new(2)).await;
     assert_eq!(entries[0].bytes, entry("entry 1"));
     assert_eq!(entries[1].bytes, entry("entry 2"));
-}
-
-#[tokio::test]
-async fn a_journal_that_is_there_is_opened_and_not_made_again() {
-    let Some(node) = one_node() else { return };
-    let prefix = own_prefix();
-    let journal = options(&node, &prefix).open().await.unwrap();
-    append_all(&journal, 1).await;
-    let again = options(&node, &format!("{prefix}/")).open().await.unwrap();
-    assert_eq!(again.id(), journal.id());
-    assert_eq!(again.barrier().await.unwrap(), Place::new(1));
-    let other = options(&node, &own_prefix()).open().await.unwrap();
-    assert_ne!(other.id(), journal.id());
-}
-
-#[tokio::test]
-async fn what_is_left_of_something_else_does_not_become_a_journal() {
-    let Some(node) = one_node() else { return };
-    let prefix = own_prefix();
-    let journal = options(&node, &prefix).open().await.unwrap();
-    append_all(&journal, 1).await;
-    node.etcdctl(&["del", &format!("{prefix}/journal")]);
-    let refused = options(&node, &prefix).open().await;
-    assert!(matches!(refused, Err(EtcdError::NotAJournal { .. })), "{refused:?}");
-}
-
-#[tokio::test]
-async fn options_without_an_endpoint_or_a_prefix_are_refused() {
-    let endpoint = ["http://127.0.0.1:1"];
-    let none: [&str; 0] = [];
-    let refused = ministate_etcd::EtcdOptions::new(none).open().await;
-    assert!(matches!(refused, Err(EtcdError::NoEndpoint)), "{refused:?}");
-    let refused = ministate_etcd::EtcdOptions::new(endpoint).prefix("/").open().await;
-    assert!(matches!(refused, Err(EtcdError::NoPrefix)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,17 @@ async fn of_a_full_etcd_it_is_known_what_was_written() {
     assert!(matches!(refused, AppendError::NotWritten { .. }), "{refused:?}");
     assert_eq!(journal.barrier().await.unwrap(), end);
     assert_eq!(all_to(&journal, end).await.len() as u64, end.number());
+}
 
+/// Opening a journal wrote before it read, so that nobody could open that of a full etcd, and trim it.
+#[tokio::test]
+async fn a_journal_in_a_full_etcd_is_opened_and_trimmed_and_goes_on() {
+    let Some(node) = small_node() else { return };
+    let prefix = own_prefix();
+    let (end, _) = filled(&options(&node, &prefix).open().await.unwrap()).await;
+
+    let journal = options(&node, &prefix).open().await.unwrap();
+    assert_eq!(journal.barrier().await.unwrap(), end);
     journal.trim(end.next()).await.unwrap();
     node.etcdctl(&["compaction", "--physical", &revision(&node).to_string()]);
     node.etcdctl(&["defrag"]);

@@ -7,6 +7,7 @@ mod conformance;
 mod faults;
 mod full;
 mod logins;
+mod opening;
 mod slow;
 mod tails;
 #[cfg(feature = "tls")]
