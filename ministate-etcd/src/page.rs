@@ -68,18 +68,23 @@ impl Page {
 
 /// Why there is no entry at a place before the end: where none before it is left either, it was trimmed.
 async fn missing(kept: &Kept, place: Place, head: Place) -> TailError {
-    let all = GetOptions::new().with_range(kept.keys.entries_end()).with_limit(1).with_keys_only();
-    let read = TxnOp::get(kept.keys.entry(Place::START), Some(all));
-    let answer = match kept.connection.transact(Txn::new().and_then([read])).await {
-        Ok(answer) => answer,
-        Err(failure) => return of_tail(unreachable(failure)),
-    };
-    let left = values_of(&answer).into_iter().flatten().next();
-    match left.and_then(|pair| kept.keys.place_of(pair.key())) {
-        None => TailError::Trimmed { first: head },
-        Some(first) if first > place => TailError::Trimmed { first },
-        Some(_) => of_tail(damaged(kept.keys.entry(place))),
+    match first_entry(kept).await {
+        Ok(None) => TailError::Trimmed { first: head },
+        Ok(Some(first)) if first > place => TailError::Trimmed { first },
+        Ok(Some(_)) => of_tail(damaged(kept.keys.entry(place))),
+        Err(error) => of_tail(error),
     }
+}
+
+/// The place of the first entry that is there.
+pub(crate) async fn first_entry(kept: &Kept) -> Result<Option<Place>, JournalError> {
+    let first =
+        GetOptions::new().with_range(kept.keys.entries_end()).with_limit(1).with_keys_only();
+    let read = TxnOp::get(kept.keys.entry(Place::START), Some(first));
+    let answer =
+        kept.connection.transact(Txn::new().and_then([read])).await.map_err(unreachable)?;
+    let first = values_of(&answer).into_iter().flatten().next();
+    Ok(first.and_then(|pair| kept.keys.place_of(pair.key())))
 }
 
 impl Kept {
@@ -118,7 +123,7 @@ fn head_in(kept: &Kept, values: &[Vec<KeyValue>]) -> Result<Place, JournalError>
     place_in(value(1)).ok_or_else(|| damaged(kept.keys.head()))
 }
 
-fn unreachable(failure: Failure) -> JournalError {
+pub(crate) fn unreachable(failure: Failure) -> JournalError {
     JournalError::Unreachable { source: failure.cause() }
 }
 

@@ -170,7 +170,7 @@ impl EtcdTail {
     }
 
     /// Takes the entries of a message; false where something else happened than that entries were
-    /// appended behind the last one.
+    /// appended behind the last one, or were trimmed before it.
     fn take_message(&mut self, message: &WatchResponse) -> bool {
         if message.canceled() || message.compact_revision() > 0 {
             return false;
@@ -183,7 +183,8 @@ impl EtcdTail {
             return false;
         };
         if event.event_type() != EventType::Put {
-            return false;
+            // What is trimmed has been read; all else stays as long as the journal does.
+            return self.kept.keys.place_of(pair.key()).is_some_and(|place| place <= self.last);
         }
         if pair.key() == self.kept.keys.head().as_bytes() {
             // An entry and the end that it makes are one transaction, the entry first.

@@ -1,22 +1,39 @@
 //! How are the first entries forgotten?
 
-use etcd_client::{Compare, CompareOp, DeleteOptions, GetOptions, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, DeleteOptions, Txn, TxnOp};
 use ministate::shared::{JournalError, Place};
 
 use crate::journal::Kept;
 use crate::page;
 
-/// Deletes the entries before `before`. Nothing is put meanwhile: an etcd that is full refuses that, and
-/// could not be helped any more.
+/// So many entries are deleted by one request: etcd carries out nothing else meanwhile.
+const STEP: u64 = 1000;
+
+/// Deletes the entries before `before` and none behind the end, the oldest first: what is left, also by a
+/// trim that did not get to its end, is the last part of the journal. Nothing is put meanwhile: an etcd that
+/// is full refuses that, and could not be helped any more.
 pub(crate) async fn trim(kept: &Kept, before: Place) -> Result<(), JournalError> {
+    let head = page::head(kept).await?;
+    let before = before.min(head.next());
+    let Some(first) = page::first_entry(kept).await? else { return Ok(()) };
+    let mut first = first.number();
+    while first < before.number() {
+        let behind = first.saturating_add(STEP).min(before.number());
+        delete(kept, Place::new(first), Place::new(behind)).await?;
+        first = behind;
+    }
+    Ok(())
+}
+
+/// Deletes the entries from `first` on and before `behind`.
+async fn delete(kept: &Kept, first: Place, behind: Place) -> Result<(), JournalError> {
     let keys = &kept.keys;
-    let trimmed = DeleteOptions::new().with_range(keys.entry(before));
+    let range = DeleteOptions::new().with_range(keys.entry(behind));
     let txn = Txn::new()
         .when([Compare::value(keys.journal(), CompareOp::Equal, kept.id.as_str())])
-        .and_then([TxnOp::delete(keys.entry(Place::START), Some(trimmed))])
-        .or_else([TxnOp::get(keys.journal(), None::<GetOptions>)]);
-    let answer = kept.connection.transact(txn).await;
-    let answer = answer.map_err(|failure| JournalError::Unreachable { source: failure.cause() })?;
+        .and_then([TxnOp::delete(keys.entry(first), Some(range))])
+        .or_else([TxnOp::get(keys.journal(), None)]);
+    let answer = kept.connection.transact(txn).await.map_err(page::unreachable)?;
     if answer.succeeded() {
         return Ok(());
     }

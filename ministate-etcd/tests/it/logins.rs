@@ -1,7 +1,6 @@
 //! An etcd that asks who is there, and that forgets who was.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use ministate_etcd::{EtcdError, EtcdOptions};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::{all_to, append_all, appended, entry, in_time, next_of, options, own_prefix};
+use crate::{all_to, append_all, appended, entry, in_time, next_of, openssl, options, own_prefix};
 
 #[tokio::test]
 async fn a_user_who_may_opens_the_journal_and_nobody_else() {
@@ -47,7 +46,7 @@ async fn a_user_who_may_opens_the_journal_and_nobody_else() {
 #[tokio::test]
 async fn whoever_has_logged_in_is_let_in_after_a_change_of_users_or_roles() {
     let keys = tempfile::tempdir().unwrap();
-    for tokens in ["simple", &signed_tokens(keys.path())] {
+    for tokens in kinds_of_tokens(keys.path()) {
         let argument = format!("--auth-token={tokens}");
         let Some(node) = etcd::nodes(1).argument(&argument).start() else { return };
         let prefix = own_prefix();
@@ -76,7 +75,7 @@ async fn whoever_has_logged_in_is_let_in_after_a_change_of_users_or_roles() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_are_appended_once_while_users_come_and_go() {
     let keys = tempfile::tempdir().unwrap();
-    for tokens in ["simple", &signed_tokens(keys.path())] {
+    for tokens in kinds_of_tokens(keys.path()) {
         let argument = format!("--auth-token={tokens}");
         let Some(node) = etcd::nodes(1).argument(&argument).start() else { return };
         let (node, prefix) = (Arc::new(node), own_prefix());
@@ -156,15 +155,15 @@ fn set_password(node: &Cluster, password: &str) {
     as_root(node, "user grant-role registry writer");
 }
 
-/// Tokens that say of themselves who logged in and when, as etcd is told of them.
-fn signed_tokens(keys: &Path) -> String {
-    let (private, public) = (keys.join("private.pem"), keys.join("public.pem"));
-    let (private, public) = (private.display(), public.display());
-    for command in
-        [format!("genrsa -out {private} 2048"), format!("rsa -in {private} -pubout -out {public}")]
-    {
-        let output = Command::new("openssl").args(command.split(' ')).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    format!("jwt,pub-key={public},priv-key={private},sign-method=RS256,ttl=10m")
+/// How etcd may remember who has logged in: by itself, or by tokens that it has signed and that say so.
+fn kinds_of_tokens(keys: &Path) -> Vec<String> {
+    let signed = openssl(keys, "genrsa -out private.pem 2048")
+        .and_then(|()| openssl(keys, "rsa -in private.pem -pubout -out public.pem"))
+        .map(|()| {
+            let keys = keys.display();
+            format!(
+                "jwt,pub-key={keys}/public.pem,priv-key={keys}/private.pem,sign-method=RS256,ttl=10m"
+            )
+        });
+    ["simple".to_string()].into_iter().chain(signed).collect()
 }

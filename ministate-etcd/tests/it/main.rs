@@ -12,8 +12,12 @@ mod slow;
 mod tails;
 #[cfg(feature = "tls")]
 mod tls;
+mod trims;
 
 use std::future::Future;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -128,4 +132,17 @@ fn revision(node: &Cluster) -> i64 {
     let answer = node.etcdctl(&["get", "/", "--write-out", "json"]);
     let digits = answer.split("\"revision\":").nth(1).unwrap();
     digits[..digits.find(|digit: char| !digit.is_ascii_digit()).unwrap()].parse().unwrap()
+}
+
+/// Runs `openssl` with these arguments in a folder. `None`, having said so, where it is not installed.
+fn openssl(folder: &Path, arguments: &str) -> Option<()> {
+    let arguments = arguments.split_whitespace();
+    let Ok(output) = Command::new("openssl").args(arguments).current_dir(folder).output() else {
+        // Not `eprintln`, which is not shown for tests that pass.
+        let skipped = "SKIPPED: NOTHING WAS TESTED THAT NEEDS OPENSSL, WHICH IS NOT INSTALLED\n";
+        let _ = io::stderr().write_all(skipped.as_bytes());
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(())
 }
