@@ -6,6 +6,7 @@ use std::time::Duration;
 use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 use ministate::shared::{AppendError, JournalError, Place};
 
+use crate::error::EtcdError;
 use crate::journal::Kept;
 use crate::page;
 use crate::verdict::{Failure, Verdict};
@@ -20,26 +21,34 @@ pub(crate) async fn append(
         return Err(AppendError::TooLarge { limit: kept.entry_bytes_max });
     }
     let (keys, place) = (&kept.keys, expected.next());
+    // There is no place behind the last number; and an entry that stands behind the end, which somebody set
+    // back by hand, may have been acknowledged.
+    let not_sound =
+        |key| AppendError::NotWritten { source: Arc::new(EtcdError::NotAJournal { key }) };
+    if place <= expected {
+        return Err(not_sound(keys.head()));
+    }
     let txn = Txn::new()
         .when([
             Compare::value(keys.journal(), CompareOp::Equal, kept.id.as_str()),
             Compare::value(keys.head(), CompareOp::Equal, expected.to_string()),
+            Compare::version(keys.entry(place), CompareOp::Equal, 0),
         ])
         .and_then([
             TxnOp::put(keys.entry(place), &*entry, None),
             TxnOp::put(keys.head(), place.to_string(), None),
         ])
-        .or_else([TxnOp::get(keys.journal(), None)]);
+        .or_else(page::reads_of_head(kept));
     let patience = patience_for(entry.len(), kept.connection.request_timeout());
     match kept.connection.transact_within(patience, txn).await {
         Ok(answer) if answer.succeeded() => Ok(place),
-        Ok(answer) => {
-            let journal = page::values_of(&answer).into_iter().flatten().next();
-            Err(match kept.is_other(journal.as_ref()) {
-                Some(found) => AppendError::WrongJournal { found },
-                None => AppendError::Conflict,
-            })
-        }
+        Ok(answer) => Err(match page::head_in(kept, &page::values_of(&answer)) {
+            Ok(head) if head == expected => not_sound(keys.entry(place)),
+            Ok(_) => AppendError::Conflict,
+            Err(JournalError::WrongJournal { found }) => AppendError::WrongJournal { found },
+            Err(JournalError::Unreachable { source }) => AppendError::NotWritten { source },
+            Err(other) => AppendError::NotWritten { source: Arc::new(other) },
+        }),
         Err(failure) => Err(not_appended(kept, expected, entry.len(), failure).await),
     }
 }

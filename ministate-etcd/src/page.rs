@@ -107,15 +107,18 @@ pub(crate) fn values_of(answer: &TxnResponse) -> Vec<Vec<KeyValue>> {
 
 /// The place whose number the key holds.
 pub(crate) fn place_in(pair: Option<&KeyValue>) -> Option<Place> {
-    Some(Place::new(pair?.value_str().ok()?.parse().ok()?))
+    let value = pair?.value_str().ok()?;
+    let place = Place::new(value.parse().ok()?);
+    // An append compares the digits.
+    (place.to_string() == value).then_some(place)
 }
 
-fn reads_of_head(kept: &Kept) -> Vec<TxnOp> {
+pub(crate) fn reads_of_head(kept: &Kept) -> Vec<TxnOp> {
     let keys = [kept.keys.journal(), kept.keys.head()];
     keys.into_iter().map(|key| TxnOp::get(key, None)).collect()
 }
 
-fn head_in(kept: &Kept, values: &[Vec<KeyValue>]) -> Result<Place, JournalError> {
+pub(crate) fn head_in(kept: &Kept, values: &[Vec<KeyValue>]) -> Result<Place, JournalError> {
     let value = |at: usize| values.get(at).and_then(|values| values.first());
     if let Some(found) = kept.is_other(value(0)) {
         return Err(JournalError::WrongJournal { found });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ministate::shared::{AppendError, Journal, Place, TailError};
+use ministate::shared::{AppendError, Journal, JournalError, Place, TailError};
 
 use crate::{all_to, append_all, appended, entry, in_time, next_of, one_node, options, own_prefix};
 
@@ -157,4 +157,43 @@ async fn etcdctl_shows_an_entry_as_the_text_that_it_is() {
     assert_eq!(shown, format!("{text}\n"));
     let head = node.etcdctl(&["get", "--print-value-only", &format!("{prefix}/head")]);
     assert_eq!(head, "1\n");
+}
+
+/// Where somebody had set the end back by hand, the next entry replaced one that was acknowledged.
+#[tokio::test]
+async fn an_entry_that_stands_behind_the_end_is_not_written_over() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    append_all(&journal, 3).await;
+    node.etcdctl(&["put", &format!("{prefix}/head"), "2"]);
+    let refused = journal.append(Place::new(2), entry("another")).await;
+    assert!(matches!(refused, Err(AppendError::NotWritten { .. })), "{refused:?}");
+    node.etcdctl(&["put", &format!("{prefix}/head"), "3"]);
+    assert_eq!(all_to(&journal, Place::new(3)).await[2].bytes, entry("entry 3"));
+}
+
+/// The place behind the last number that there is was that number again.
+#[tokio::test]
+async fn behind_the_last_place_that_there_can_be_nothing_is_appended() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    node.etcdctl(&["put", &format!("{prefix}/head"), &u64::MAX.to_string()]);
+    let refused = journal.append(Place::new(u64::MAX), entry("one too many")).await;
+    assert!(matches!(refused, Err(AppendError::NotWritten { .. })), "{refused:?}");
+    journal.trim(Place::new(u64::MAX)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_end_that_is_no_number_as_the_journal_writes_it_is_named() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let journal = options(&node, &prefix).open().await.unwrap();
+    append_all(&journal, 1).await;
+    for end in ["01", "+1", "one", ""] {
+        node.etcdctl(&["put", &format!("{prefix}/head"), "--", end]);
+        let refused = journal.barrier().await;
+        assert!(matches!(refused, Err(JournalError::Unreachable { .. })), "{end}: {refused:?}");
+    }
 }
