@@ -25,7 +25,7 @@ use crate::opening::{self, IfNone};
 ///     .prefix("/ministate/registry")
 ///     .user("registry", "a secret")
 ///     .request_timeout(Duration::from_secs(3))
-///     .open()
+///     .open_existing()
 ///     .await?;
 /// # Ok(())
 /// # }
@@ -71,11 +71,19 @@ impl EtcdOptions {
         self
     }
 
-    /// Connects over TLS. The endpoints have to begin with `https://`.
+    /// Connects over TLS, and trusts the certificates that are given and no others. The endpoints have to
+    /// begin with `https://`.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: TlsOptions) -> EtcdOptions {
         self.connect = self.connect.with_tls(tls);
         self
+    }
+
+    /// Connects over TLS, and trusts the certificates that the system trusts. To trust others as well, call
+    /// [`tls`](Self::tls) with `TlsOptions::new().with_native_roots()`, to which they are added.
+    #[cfg(feature = "tls-roots")]
+    pub fn tls_roots(self) -> EtcdOptions {
+        self.tls(TlsOptions::new().with_native_roots())
     }
 
     /// How long a node is waited for until the next one is asked: 2 seconds where nothing is said. The

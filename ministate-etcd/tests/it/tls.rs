@@ -1,16 +1,14 @@
 //! An etcd that talks over TLS.
 #![expect(clippy::disallowed_methods, reason = "reads the certificates that it made")]
 
-use std::io::{self, Write};
 use std::path::Path;
-use std::process::Command;
 
 use ministate::shared::Place;
 use ministate_cluster::etcd::{self, Certificate};
 use ministate_etcd::EtcdError;
 use ministate_etcd::etcd_client::{Certificate as Trusted, TlsOptions};
 
-use crate::{all_to, append_all, in_time, options, own_prefix};
+use crate::{all_to, append_all, in_time, openssl, options, own_prefix};
 
 #[tokio::test]
 async fn over_tls_only_a_node_is_believed_that_shows_a_certificate() {
@@ -31,26 +29,52 @@ async fn over_tls_only_a_node_is_believed_that_shows_a_certificate() {
     assert!(matches!(refused, Err(EtcdError::Failed { .. })), "{refused:?}");
 }
 
+/// The feature changed nothing: no certificate of the system was ever looked at.
+#[cfg(feature = "tls-roots")]
+#[tokio::test]
+async fn over_tls_a_node_is_believed_that_the_system_trusts() {
+    use std::process::Command;
+
+    let folder = tempfile::tempdir().unwrap();
+    let Some(certificate) = certificate_in(folder.path()) else { return };
+    let authority = certificate.authority.clone();
+    let Some(node) = etcd::nodes(1).certificate(certificate).start() else { return };
+    // Which file the system keeps them in is a matter of the whole process.
+    let mut asking = Command::new(std::env::current_exe().unwrap());
+    asking.args(["--exact", "tls::asked_by_who_trusts_the_system", "--nocapture"]);
+    asking.env(ENDPOINT, &node.endpoints()[0]).env("SSL_CERT_FILE", authority);
+    let output = tokio::task::spawn_blocking(move || asking.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("believed"), "{said}");
+}
+
+#[cfg(feature = "tls-roots")]
+const ENDPOINT: &str = "MINISTATE_TEST_ENDPOINT";
+
+/// Runs in a process of its own, and does nothing elsewhere.
+#[cfg(feature = "tls-roots")]
+#[tokio::test]
+async fn asked_by_who_trusts_the_system() {
+    let Ok(endpoint) = std::env::var(ENDPOINT) else { return };
+    let options = ministate_etcd::EtcdOptions::new([&endpoint]).prefix("/trust");
+    append_all(&options.clone().tls_roots().open().await.unwrap(), 1).await;
+    // What is given is trusted, and nothing else.
+    let refused = in_time(options.tls(TlsOptions::new()).open_existing()).await;
+    assert!(matches!(refused, Err(EtcdError::Failed { .. })), "{refused:?}");
+    println!("believed");
+}
+
 /// A certificate for this machine, and the authority that signed it; `None`, having said so, where
 /// there is no `openssl`.
 fn certificate_in(folder: &Path) -> Option<Certificate> {
-    if Command::new("openssl").arg("version").output().is_err() {
-        let skipped = "SKIPPED: TLS WAS NOT TESTED, SINCE OPENSSL IS NOT INSTALLED\n";
-        let _ = io::stderr().write_all(skipped.as_bytes());
-        return None;
-    }
-    let key = ["-newkey", "rsa:2048", "-nodes", "-days", "2"];
-    let mut authority = vec!["req", "-x509", "-subj", "/CN=authority", "-out", "ca.pem"];
-    authority.extend(["-keyout", "ca.key"].into_iter().chain(key));
-    let mut node = vec!["req", "-x509", "-subj", "/CN=node", "-out", "node.pem"];
-    node.extend(["-keyout", "node.key", "-CA", "ca.pem", "-CAkey", "ca.key"]);
-    node.extend(["-addext", "subjectAltName=IP:127.0.0.1"]);
-    node.extend(["-addext", "basicConstraints=critical,CA:FALSE"].into_iter().chain(key));
-    for arguments in [authority, node] {
-        let output = Command::new("openssl").args(arguments).current_dir(folder).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
+    let key = "-newkey rsa:2048 -nodes -days 2";
+    openssl(folder, &format!("req -x509 -subj /CN=authority -out ca.pem -keyout ca.key {key}"))?;
+    let signed = "-CA ca.pem -CAkey ca.key -addext subjectAltName=IP:127.0.0.1 \
+                  -addext basicConstraints=critical,CA:FALSE";
+    openssl(
+        folder,
+        &format!("req -x509 -subj /CN=node -out node.pem -keyout node.key {signed} {key}"),
+    )?;
     Some(Certificate {
         authority: folder.join("ca.pem"),
         certificate: folder.join("node.pem"),
