@@ -25,6 +25,8 @@ async fn a_user_who_may_opens_the_journal_and_nobody_else() {
     assert!(matches!(elsewhere, Err(EtcdError::Failed { .. })), "{elsewhere:?}");
 
     let journal = as_registry(&node, &prefix).open().await.unwrap();
+    let told = format!("{journal:?} {:?}", as_registry(&node, &prefix));
+    assert!(!told.contains("password"), "{told}");
     append_all(&journal, 3).await;
     assert_eq!(all_to(&journal, Place::new(3)).await.len(), 3);
 
