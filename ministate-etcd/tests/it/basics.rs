@@ -1,6 +1,7 @@
 //! Entries are appended, read, counted and trimmed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ministate::shared::{AppendError, Journal, JournalError, Place, TailError};
 
@@ -62,6 +63,31 @@ async fn the_end_is_known_to_others_as_soon_as_an_append_is_answered() {
         let place = writer.append(Place::new(number), entry("x")).await.unwrap();
         assert_eq!(reader.barrier().await.unwrap(), place);
     }
+}
+
+#[tokio::test]
+async fn the_end_is_told_as_it_is_while_entries_are_appended() {
+    let Some(node) = one_node() else { return };
+    let prefix = own_prefix();
+    let writer = options(&node, &prefix).open().await.unwrap();
+    let reader = options(&node, &prefix).open().await.unwrap();
+    let (asked, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let appending = async {
+        for number in 0..100 {
+            asked.store(number + 1, Ordering::SeqCst);
+            writer.append(Place::new(number), entry("x")).await.unwrap();
+            answered.store(number + 1, Ordering::SeqCst);
+        }
+    };
+    let looking = async {
+        while answered.load(Ordering::SeqCst) < 100 {
+            let before = answered.load(Ordering::SeqCst);
+            let end = reader.barrier().await.unwrap().number();
+            let after = asked.load(Ordering::SeqCst);
+            assert!((before..=after).contains(&end), "{before} <= {end} <= {after}");
+        }
+    };
+    in_time(async { tokio::join!(appending, looking) }).await;
 }
 
 #[tokio::test]
