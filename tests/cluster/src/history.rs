@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Answer, Change};
+use crate::state::{Answer, Change, Seen};
 
 /// What happened, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum Event {
     AskedToRead {
         /// No other operation has it.
         id: u64,
-        /// Of which number.
+        /// Of the whole state, and of this number for [`linearizability`](crate::linearizability).
         key: u8,
     },
     /// A change was acknowledged.
@@ -48,8 +48,8 @@ pub enum Event {
     Read {
         /// Which.
         id: u64,
-        /// The number, if there was one.
-        number: Option<i64>,
+        /// The whole state, as it was.
+        seen: Seen,
     },
     /// An operation certainly did not and will not take effect.
     Refused {

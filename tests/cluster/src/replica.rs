@@ -185,10 +185,10 @@ impl Replica {
     async fn read(&self, key: u8) -> bool {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         self.history.tell(Event::AskedToRead { id, key });
-        let outcome = self.manager.read_linearizable(|registers| registers.number(key)).await;
+        let outcome = self.manager.read_linearizable(Registers::seen).await;
         let was_done = outcome.is_ok();
         self.history.tell(match outcome {
-            Ok(number) => Event::Read { id, number },
+            Ok(seen) => Event::Read { id, seen },
             Err(error @ (SharedError::Unavailable { .. } | SharedError::Journal { .. })) => {
                 Event::Refused { id, error: format!("{error:#}") }
             }

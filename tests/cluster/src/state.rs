@@ -15,6 +15,17 @@ pub struct Registers {
     pub digest: u64,
 }
 
+/// What a reader sees of [`Registers`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How many operations were applied.
+    pub seq: u64,
+    /// Of all of them.
+    pub digest: u64,
+    /// All of the numbers.
+    pub numbers: BTreeMap<u8, i64>,
+}
+
 /// The operations on [`Registers`].
 #[derive(Debug, Clone, Serialize, Deserialize, Mutations)]
 #[mutations(state = Registers)]
@@ -60,6 +71,12 @@ impl Registers {
     /// The number of a key.
     pub fn number(&self, key: u8) -> Option<i64> {
         self.numbers.get(&key).copied()
+    }
+
+    /// All that readers see.
+    pub fn seen(&self) -> Seen {
+        let Registers { numbers, applied, digest } = self;
+        Seen { seq: applied.len() as u64, digest: *digest, numbers: numbers.clone() }
     }
 
     fn changed(&mut self, key: u8, call: Call) -> Answer {

@@ -4,7 +4,7 @@ use ministate::Operation as _;
 use ministate_cluster::history::{Event, Line};
 use ministate_cluster::judge::{self, Wrong};
 use ministate_cluster::replica::IDS;
-use ministate_cluster::state::{Answer, Call, Change, Registers};
+use ministate_cluster::state::{Answer, Call, Change, Registers, Seen};
 
 /// Two processes: the first puts 5, adds 1, and reads 6; the second reads 6, and adds 1 of which it gets to
 /// know nothing.
@@ -12,6 +12,8 @@ fn sound() -> [Vec<Line>; 2] {
     let (put, add) = (change(1, Call::Put(5)), change(2, Call::Add(1)));
     let unknown = change(IDS + 2, Call::Add(1));
     let digests = digests(&[put.clone(), add.clone(), unknown.clone()]);
+    let both = seen(&[&put, &add]);
+    let read = |id| Event::Read { id, seen: both.clone() };
     let end = Event::Final { applied: vec![1, 2, IDS + 2], digest: digests[3] };
     let sampled = |seq: usize| Event::Sampled { seq: seq as u64, digest: digests[seq] };
     let first = [
@@ -21,7 +23,7 @@ fn sound() -> [Vec<Line>; 2] {
         (40, Event::Changed { id: 2, seq: 2, answer: Answer::Is(Some(6)) }),
         (41, sampled(2)),
         (50, Event::AskedToRead { id: 3, key: 0 }),
-        (60, Event::Read { id: 3, number: Some(6) }),
+        (60, read(3)),
         (70, Event::Asked(change(4, Call::Put(0)))),
         (80, Event::Refused { id: 4, error: "no".to_string() }),
         (90, end.clone()),
@@ -29,7 +31,7 @@ fn sound() -> [Vec<Line>; 2] {
     let second = [
         (15, sampled(1)),
         (50, Event::AskedToRead { id: IDS + 1, key: 0 }),
-        (60, Event::Read { id: IDS + 1, number: Some(6) }),
+        (60, read(IDS + 1)),
         (70, Event::Asked(unknown)),
         (80, Event::Unknown { id: IDS + 2, error: "who knows".to_string() }),
         (81, sampled(3)),
@@ -41,6 +43,19 @@ fn sound() -> [Vec<Line>; 2] {
 
 fn change(id: u64, call: Call) -> Change {
     Change { id, key: 0, call }
+}
+
+/// What a read is answered that sees these changes.
+fn read(id: u64, changes: &[&Change]) -> Event {
+    Event::Read { id, seen: seen(changes) }
+}
+
+fn seen(changes: &[&Change]) -> Seen {
+    let mut registers = Registers::default();
+    for change in changes {
+        (*change).clone().execute(&mut registers);
+    }
+    registers.seen()
 }
 
 /// Those of the states, from the first on.
@@ -139,9 +154,56 @@ fn a_state_that_went_back_is_found() {
 }
 
 #[test]
-fn a_stale_read_is_found() {
-    let wrongs = wrongs(1, 2, Event::Read { id: IDS + 1, number: Some(5) });
-    assert!(matches!(&wrongs[..], [Wrong::NotLinearizable { .. }]), "{wrongs:?}");
+fn a_read_that_lacks_what_was_acknowledged_before_is_found() {
+    let stale = read(IDS + 1, &[&change(1, Call::Put(5))]);
+    let wrongs = wrongs(1, 2, stale);
+    assert!(
+        matches!(&wrongs[..], [Wrong::Stale { id, seq: 1, known: 2 }, Wrong::NotLinearizable { .. }]
+            if *id == IDS + 1),
+        "{wrongs:?}"
+    );
+}
+
+/// Of another number than the one that was changed last, so that no key alone tells.
+#[test]
+fn a_read_that_lacks_what_another_read_saw_before_is_found() {
+    let mut histories = sound();
+    let elsewhere = Event::AskedToRead { id: IDS + 1, key: 1 };
+    histories[1][1].event = elsewhere;
+    // Nobody was told of the second change, and yet the first process saw it.
+    histories[0].remove(3);
+    histories[1][1].at = 61;
+    histories[1][2] = Line { at: 65, event: read(IDS + 1, &[&change(1, Call::Put(5))]) };
+    let wrongs = judge::judged(&histories).expect_err("something is wrong");
+    assert_eq!(wrongs, [Wrong::Stale { id: IDS + 1, seq: 1, known: 2 }]);
+}
+
+#[test]
+fn a_change_before_one_that_was_acknowledged_before_is_found() {
+    let mut histories = sound();
+    // The first change is asked for when the second was acknowledged.
+    histories[0][0].at = 45;
+    histories[0][1].at = 46;
+    let wrongs = judge::judged(&histories).expect_err("something is wrong");
+    let stale = Wrong::Stale { id: 1, seq: 1, known: 2 };
+    assert!(matches!(&wrongs[..], [first, Wrong::NotLinearizable { .. }] if *first == stale));
+}
+
+#[test]
+fn a_read_of_a_number_that_was_not_there_is_found() {
+    let mut seen = seen(&[&change(1, Call::Put(5)), &change(2, Call::Add(1))]);
+    // Not the one that it was about.
+    seen.numbers.insert(1, 7);
+    let wrongs = wrongs(1, 2, Event::Read { id: IDS + 1, seen });
+    assert_eq!(wrongs, [Wrong::OtherAnswer { id: IDS + 1 }]);
+}
+
+#[test]
+fn a_read_of_a_state_that_diverged_is_found() {
+    let mut seen = seen(&[&change(1, Call::Put(5)), &change(2, Call::Add(1))]);
+    seen.digest ^= 1;
+    let wrongs = wrongs(1, 2, Event::Read { id: IDS + 1, seen });
+    assert_eq!(wrongs, [Wrong::Diverged { process: 1, seq: 2 }]);
 }
 
 #[test]
