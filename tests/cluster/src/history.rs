@@ -65,6 +65,29 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// The client of an operation went without waiting for the answer.
+    Left {
+        /// Which.
+        id: u64,
+    },
+    /// A subscription begins with this mutation, in the place of the last one.
+    Subscribed(u64),
+    /// A subscription gave a change.
+    Given {
+        /// Its sequence number.
+        seq: u64,
+        /// Which.
+        id: u64,
+    },
+    /// A subscription said that it is behind, and that this is the next mutation.
+    Lagged(u64),
+    /// A subscription said that the journal does not hold any more what is next.
+    Trimmed {
+        /// The next mutation.
+        seq: u64,
+        /// The first that the journal holds.
+        first: u64,
+    },
     /// What the state was after so many mutations.
     Sampled {
         /// So many.

@@ -3,6 +3,7 @@
 mod evidence;
 mod order;
 mod replay;
+mod subscriptions;
 
 use std::fmt;
 use std::time::Duration;
@@ -35,6 +36,14 @@ pub enum Wrong {
     FinalStatesDiffer { process: usize },
     /// The state of a process went back.
     WentBack { process: usize, seq: u64 },
+    /// A subscription did not give this change, and went on, or had not given it in the end.
+    Withheld { process: usize, seq: u64 },
+    /// A subscription gave this change once more, or went back to it.
+    GivenAgain { process: usize, seq: u64 },
+    /// A subscription gave another change than the one that was applied with this number.
+    GivenAnother { process: usize, seq: u64 },
+    /// A subscription said that the journal does not hold this change, and that it does.
+    TrimmedInVain { process: usize, seq: u64 },
     /// Something happened in a process that must not.
     Broken { process: usize, what: String },
     /// No process told a final state.
@@ -52,10 +61,18 @@ pub struct Counts {
     pub reads: usize,
     /// Changes of which the client knew nothing, or that were killed with it.
     pub unknown: usize,
+    /// Changes and reads whose client went without waiting for the answer.
+    pub left: usize,
     /// Changes that were said not to be applied.
     pub refused: usize,
     /// Samples of states.
     pub samples: usize,
+    /// Changes that were given to subscriptions.
+    pub given: usize,
+    /// How often a subscription could not go on, since the journal was trimmed.
+    pub trimmed: usize,
+    /// How often a subscription said that it was behind.
+    pub lagged: usize,
     /// Snapshots that were made.
     pub snapshots: usize,
     /// The longest time in which nothing was acknowledged, to anybody.
@@ -64,11 +81,13 @@ pub struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { acknowledged, reads, unknown, refused, samples, snapshots, stall } = self;
+        let Counts { acknowledged, reads, unknown, left, refused, samples, .. } = self;
+        let Counts { given, trimmed, lagged, snapshots, stall, .. } = self;
         write!(
             f,
-            "{acknowledged} acknowledged, {reads} reads, {unknown} unknown, {refused} refused, \
-             {samples} samples, {snapshots} snapshots, longest stall {} ms",
+            "{acknowledged} acknowledged, {reads} reads, {unknown} unknown, {left} left, \
+             {refused} refused, {samples} samples, {given} given, {trimmed} times trimmed, {lagged} \
+             times behind, {snapshots} snapshots, longest stall {} ms",
             stall.as_millis()
         )
     }
@@ -84,6 +103,7 @@ pub fn judged(processes: &[Vec<Line>]) -> Result<Counts, Vec<Wrong>> {
     let mut wrongs = evidence.wrongs.clone();
     wrongs.extend(replay::wrong_finals(&evidence));
     wrongs.extend(replay::wrong_states(&evidence));
+    wrongs.extend(subscriptions::wrong_gifts(processes, evidence.applied()));
     // Of a place that an operation does not have there is nothing to say.
     if wrongs.is_empty() {
         wrongs.extend(order::stale(&evidence));

@@ -1,6 +1,8 @@
 //! What does a replica do? Its clients change and read numbers all the time, and write down what they
 //! are told.
 
+mod listening;
+
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process;
@@ -14,10 +16,11 @@ use ministate_etcd::EtcdOptions;
 use ministate_object_store::ObjectStoreSnapshots;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::history::{Event, History};
 use crate::state::{Answer, Call, Change, Registers, RegistersOp};
+use listening::Beginning;
 
 /// What a replica is told when it starts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,15 +68,29 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(3);
 /// After what failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// One of so many operations has a client who does not wait for the answer, but goes within this time.
+const ONE_LEAVES_OF: u8 = 8;
+const LEAVES_WITHIN: Duration = Duration::from_millis(30);
+
+/// The subscription is waited for so long in the end.
+const LISTENS_ON: Duration = Duration::from_secs(20);
+
 /// Does what it is told to.
 pub async fn run(settings: Settings, mut orders: watch::Receiver<Order>) {
     let history = History::create(&settings.history);
     let (first_id, clients, seed) = (settings.process * IDS, settings.clients, settings.seed);
+    let beginning = if settings.process.is_multiple_of(2) {
+        Beginning::First
+    } else {
+        Beginning::BehindTheState
+    };
     let Some(manager) = opened(settings, &history).await else { return };
     history.tell(Event::Opened(manager.sequence()));
     let replica = Replica { manager, history, ids: AtomicU64::new(first_id) };
     let replica = Arc::new(replica);
     let sampling = tokio::spawn(Arc::clone(&replica).sample());
+    let (passed, mut heard) = watch::channel(0);
+    let listening = tokio::spawn(listening::listen(Arc::clone(&replica), beginning, passed));
     let clients = (0..clients).map(|number| {
         let random = Rng::with_seed(seed.wrapping_add(number));
         tokio::spawn(Arc::clone(&replica).work(random, orders.clone()))
@@ -86,7 +103,7 @@ pub async fn run(settings: Settings, mut orders: watch::Receiver<Order>) {
     }
     // Entries land in their order: those before it, too, are there or will never be.
     let last = Call::Put(-1);
-    while !replica.change(0, last).await {
+    while !replica.change(0, last, Client::Stays).await {
         sleep(PAUSE).await;
     }
     replica.history.tell(Event::Quiet);
@@ -100,6 +117,13 @@ pub async fn run(settings: Settings, mut orders: watch::Receiver<Order>) {
         }
     };
     let Registers { applied, digest, .. } = registers;
+    let all = applied.len() as u64;
+    // What was not given by then is told by the judge.
+    let _ = timeout(LISTENS_ON, heard.wait_for(|passed| *passed >= all)).await;
+    if listening.is_finished() {
+        replica.broken("nobody listens to the subscription");
+    }
+    listening.abort();
     replica.history.tell(Event::Final { applied, digest });
 }
 
@@ -129,6 +153,32 @@ async fn opened(settings: Settings, history: &History) -> Option<Manager> {
     }
 }
 
+/// Who asked for an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// Waits for the answer.
+    Stays,
+    /// Goes after this time.
+    Leaves(Duration),
+}
+
+impl Client {
+    fn chosen(random: &mut Rng) -> Client {
+        if random.u8(..ONE_LEAVES_OF) > 0 {
+            return Client::Stays;
+        }
+        Client::Leaves(LEAVES_WITHIN.mul_f64(random.f64()))
+    }
+
+    /// What it is answered, unless it went before.
+    async fn answered<T>(self, answer: impl Future<Output = T>) -> Option<T> {
+        match self {
+            Client::Stays => Some(answer.await),
+            Client::Leaves(after) => timeout(after, answer).await.ok(),
+        }
+    }
+}
+
 struct Replica {
     manager: Manager,
     history: History,
@@ -141,15 +191,16 @@ impl Replica {
         while *orders.borrow() == Order::Work {
             let key = random.u8(..KEYS);
             let number = random.i64(0..i64::MAX);
+            let client = Client::chosen(&mut random);
             let was_done = match random.u8(..8) {
-                0..2 => self.change(key, Call::Put(number)).await,
-                2..4 => self.change(key, Call::Add(number)).await,
+                0..2 => self.change(key, Call::Put(number), client).await,
+                2..4 => self.change(key, Call::Add(number), client).await,
                 4..6 => {
                     // Often still what is there.
                     let here = self.manager.read(|registers| registers.number(key));
-                    self.change(key, Call::CompareAndSet(here, number)).await
+                    self.change(key, Call::CompareAndSet(here, number), client).await
                 }
-                _ => self.read(key).await,
+                _ => self.read(key, client).await,
             };
             if !was_done {
                 sleep(PAUSE).await;
@@ -157,11 +208,14 @@ impl Replica {
         }
     }
 
-    async fn change(&self, key: u8, call: Call) -> bool {
+    async fn change(&self, key: u8, call: Call, client: Client) -> bool {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let change = Change { id, key, call };
         self.history.tell(Event::Asked(change.clone()));
-        let outcome = self.manager.execute(change).await;
+        let Some(outcome) = client.answered(self.manager.execute(change)).await else {
+            self.history.tell(Event::Left { id });
+            return true;
+        };
         let was_done = outcome.is_ok();
         self.history.tell(match outcome {
             Ok(applied) => {
@@ -182,10 +236,14 @@ impl Replica {
         was_done
     }
 
-    async fn read(&self, key: u8) -> bool {
+    async fn read(&self, key: u8, client: Client) -> bool {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         self.history.tell(Event::AskedToRead { id, key });
-        let outcome = self.manager.read_linearizable(Registers::seen).await;
+        let read = self.manager.read_linearizable(Registers::seen);
+        let Some(outcome) = client.answered(read).await else {
+            self.history.tell(Event::Left { id });
+            return true;
+        };
         let was_done = outcome.is_ok();
         self.history.tell(match outcome {
             Ok(seen) => Event::Read { id, seen },

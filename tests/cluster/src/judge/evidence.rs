@@ -21,6 +21,10 @@ pub(super) struct Evidence<'a> {
     /// The process, what was applied, and the digest.
     pub(super) finals: Vec<(usize, &'a [u64], u64)>,
     snapshots: BTreeSet<u64>,
+    left: BTreeSet<u64>,
+    given: usize,
+    trimmed: usize,
+    lagged: usize,
     /// What needs no more than one process to be seen.
     pub(super) wrongs: Vec<Wrong>,
 }
@@ -68,8 +72,14 @@ impl<'a> Evidence<'a> {
             Event::Broken(what) => {
                 self.wrongs.push(Wrong::Broken { process, what: what.clone() });
             }
+            Event::Left { id } => {
+                self.left.insert(*id);
+            }
+            Event::Given { .. } => self.given += 1,
+            Event::Trimmed { .. } => self.trimmed += 1,
+            Event::Lagged(_) => self.lagged += 1,
             // What became of those is open.
-            Event::Unknown { .. } | Event::Opened(_) | Event::Quiet => {}
+            Event::Unknown { .. } | Event::Opened(_) | Event::Quiet | Event::Subscribed(_) => {}
         }
     }
 
@@ -84,12 +94,17 @@ impl<'a> Evidence<'a> {
         let gaps = acknowledged.windows(2).map(|pair| pair[1] - pair[0]);
         let is_change = |id: &&u64| self.asked.contains_key(id);
         let refused = self.refused.iter().filter(is_change).count();
+        let left = self.left.iter().filter(is_change).count();
         Counts {
             acknowledged: self.changed.len(),
             reads: self.read.len(),
-            unknown: self.asked.len() - self.changed.len() - refused,
+            unknown: self.asked.len() - self.changed.len() - refused - left,
+            left: self.left.len(),
             refused,
             samples: self.sampled.len(),
+            given: self.given,
+            trimmed: self.trimmed,
+            lagged: self.lagged,
             snapshots: self.snapshots.len(),
             stall: Duration::from_nanos(gaps.max().unwrap_or(0)),
         }
