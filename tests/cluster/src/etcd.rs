@@ -1,8 +1,10 @@
 //! A cluster of etcd on this machine: started, killed, stopped, and started again.
 #![expect(clippy::disallowed_methods, reason = "reads the logs of etcd, and what /proc says")]
 
+mod leading;
+mod programs;
+
 use std::collections::hash_map::RandomState;
-use std::env;
 use std::fmt;
 use std::fs;
 use std::hash::BuildHasher;
@@ -13,49 +15,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::netns::Host;
-
-/// The programs of etcd.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    etcd: PathBuf,
-    etcdctl: PathBuf,
-}
-
-impl Programs {
-    /// Those on the `PATH`, or that `MINISTATE_ETCD` is the path of. `None`, having said so, where there
-    /// are none.
-    ///
-    /// # Panics
-    ///
-    /// Where there are none, and `MINISTATE_ETCD` is `require` or a path.
-    pub fn found() -> Option<Programs> {
-        let told = env::var("MINISTATE_ETCD").unwrap_or_default();
-        let is_path = told.contains('/');
-        let etcd = if is_path { Some(PathBuf::from(&told)) } else { on_path("etcd") };
-        let beside = etcd.as_ref().map(|etcd| etcd.with_file_name("etcdctl"));
-        let etcdctl = beside.filter(|beside| beside.is_file()).or_else(|| on_path("etcdctl"));
-        match (etcd.filter(|etcd| etcd.is_file()), etcdctl) {
-            (Some(etcd), Some(etcdctl)) => Some(Programs { etcd, etcdctl }),
-            _ if is_path || told == "require" => {
-                panic!("etcd and etcdctl are not there, and MINISTATE_ETCD is {told:?}")
-            }
-            _ => {
-                // Not `eprintln`, which is not shown for tests that pass.
-                let skipped = "SKIPPED: NOTHING WAS TESTED, SINCE ETCD IS NOT INSTALLED\n";
-                let _ = io::stderr().write_all(skipped.as_bytes());
-                None
-            }
-        }
-    }
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
-}
+pub use programs::Programs;
 
 /// What proves who is who over TLS: files in PEM.
 #[derive(Debug, Clone)]
@@ -157,18 +121,10 @@ impl Cluster {
         self.nodes.iter().map(|node| self.url(node)).collect()
     }
 
-    /// The node that leads now; waits for the election of one.
-    ///
-    /// # Panics
-    ///
-    /// Where none is elected.
-    pub fn leader(&self) -> usize {
-        let leads = |at: &usize| {
-            let metrics = self.asked(*at, "/metrics").unwrap_or_default();
-            metrics.lines().any(|line| line == "etcd_server_is_leader 1")
-        };
-        let leader = eventually(|| (0..self.nodes.len()).find(leads));
-        leader.expect("no node was elected")
+    /// The sockets behind [`endpoints`](Self::endpoints).
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let address = |node: &Node| SocketAddr::from((node.host.address, node.client));
+        self.nodes.iter().map(address).collect()
     }
 
     /// Ends a node as a loss of power to its machine would, but for what the machine has not synced.
@@ -233,15 +189,43 @@ impl Cluster {
     ///
     /// Where it fails.
     pub fn etcdctl(&self, arguments: &[&str]) -> String {
+        self.tried_etcdctl(arguments).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// As [`etcdctl`](Self::etcdctl), again and again until it succeeds: for nodes that were just struck.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not.
+    pub fn etcdctl_at_last(&self, arguments: &[&str]) -> String {
+        let printed = eventually(|| self.tried_etcdctl(arguments).ok());
+        printed.unwrap_or_else(|| panic!("etcdctl {arguments:?} did not succeed"))
+    }
+
+    fn tried_etcdctl(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(&self.programs.etcdctl);
         command.env("ETCDCTL_API", "3").arg("--endpoints").arg(self.endpoints().join(","));
         if let Some(certificate) = &self.setup.certificate {
             command.arg("--cacert").arg(&certificate.authority);
         }
         let output = command.args(arguments).output().unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "etcdctl {arguments:?}: {complaint}");
-        String::from_utf8(output.stdout).unwrap()
+        if !output.status.success() {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("etcdctl {arguments:?}: {complaint}"));
+        }
+        Ok(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Forgets all that was replaced or deleted until now.
+    ///
+    /// # Panics
+    ///
+    /// Where etcd does not.
+    pub fn compact(&self) {
+        let read = self.etcdctl_at_last(&["get", "none", "--write-out", "json"]);
+        let read: Value = serde_json::from_str(&read).unwrap();
+        // Not again where it was done and not answered: that would be refused.
+        self.etcdctl(&["compaction", &read["header"]["revision"].to_string()]);
     }
 
     /// The last lines that a node logged.

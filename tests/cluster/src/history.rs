@@ -2,9 +2,9 @@
 //! readable.
 #![expect(clippy::disallowed_methods, reason = "the histories are files")]
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -15,7 +15,7 @@ use crate::state::{Answer, Change, Seen};
 /// What happened, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
-    /// Nanoseconds of a clock that all processes of the machine share.
+    /// As [`now`] said.
     pub at: u64,
     /// What happened.
     pub event: Event,
@@ -24,8 +24,13 @@ pub struct Line {
 /// What happened in a replica.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    /// It was opened, and its state held so many mutations.
-    Opened(u64),
+    /// It was opened.
+    Opened {
+        /// So many mutations its state held.
+        seq: u64,
+        /// So many those of the snapshot that it began with.
+        snapshot: u64,
+    },
     /// A client is about to ask for a change.
     Asked(Change),
     /// A client is about to ask for a linearizable read.
@@ -128,14 +133,44 @@ impl History {
     }
 }
 
-/// What was written. A kill may have cut the last line short, which then did not happen.
-pub fn read(path: &Path) -> Vec<Line> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Reads what is written, while it is written.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    /// So many bytes of it.
+    read: u64,
+    lines: Vec<Line>,
 }
 
-fn now() -> u64 {
+impl Reader {
+    /// Of the file at this path, which may come later.
+    pub fn of(path: PathBuf) -> Reader {
+        Reader { path, read: 0, lines: Vec::new() }
+    }
+
+    /// All that was written until now. A kill may have cut the last line short, which then did not happen.
+    pub fn lines(&mut self) -> &[Line] {
+        let mut text = String::new();
+        if let Ok(mut file) = File::open(&self.path) {
+            file.seek(SeekFrom::Start(self.read)).unwrap();
+            file.read_to_string(&mut text).unwrap();
+        }
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            self.read += line.len() as u64;
+            self.lines.push(serde_json::from_str(line).unwrap());
+        }
+        &self.lines
+    }
+
+    /// All that was written.
+    pub fn into_lines(mut self) -> Vec<Line> {
+        self.lines();
+        self.lines
+    }
+}
+
+/// Nanoseconds of a clock that all processes of the machine share.
+pub fn now() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap()
 }

@@ -9,3 +9,4 @@ pub mod netns;
 pub mod replica;
 pub mod schedule;
 pub mod state;
+pub mod way;

@@ -85,7 +85,8 @@ pub async fn run(settings: Settings, mut orders: watch::Receiver<Order>) {
         Beginning::BehindTheState
     };
     let Some(manager) = opened(settings, &history).await else { return };
-    history.tell(Event::Opened(manager.sequence()));
+    let snapshot = manager.status().snapshot;
+    history.tell(Event::Opened { seq: manager.sequence(), snapshot });
     let replica = Replica { manager, history, ids: AtomicU64::new(first_id) };
     let replica = Arc::new(replica);
     let sampling = tokio::spawn(Arc::clone(&replica).sample());

@@ -79,7 +79,7 @@ impl<'a> Evidence<'a> {
             Event::Trimmed { .. } => self.trimmed += 1,
             Event::Lagged(_) => self.lagged += 1,
             // What became of those is open.
-            Event::Unknown { .. } | Event::Opened(_) | Event::Quiet | Event::Subscribed(_) => {}
+            Event::Unknown { .. } | Event::Opened { .. } | Event::Quiet | Event::Subscribed(_) => {}
         }
     }
 

@@ -47,7 +47,7 @@ impl Listener<'_> {
                 Event::Final { .. } => {
                     wrongs.extend(self.out_of_order(self.applied.len() as u64 + 1));
                 }
-                Event::Opened(_)
+                Event::Opened { .. }
                 | Event::Asked(_)
                 | Event::AskedToRead { .. }
                 | Event::Changed { .. }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use ministate_cluster::schedule::{self, Schedule};
+use ministate_cluster::schedule::{self, Schedule, Summary};
 
 #[test]
 fn replicas_agree_while_the_leader_of_etcd_is_killed() {
@@ -26,6 +26,11 @@ fn replicas_agree_while_the_network_of_etcd_is_cut() {
 }
 
 #[test]
+fn replicas_agree_while_the_answers_of_etcd_are_lost() {
+    stands(Schedule::AnswersAreLost);
+}
+
+#[test]
 fn replicas_agree_while_some_are_killed_and_overtaken() {
     stands(Schedule::ReplicasAreKilled);
 }
@@ -37,9 +42,14 @@ fn stands(schedule: Schedule) {
     let program = Path::new(env!("CARGO_BIN_EXE_replica"));
     let Some(summary) = schedule::run(schedule, program) else { return };
     println!("{summary}");
-    assert!(summary.faults > 0, "{summary}");
-    assert!(summary.counts.acknowledged >= 100 && summary.counts.reads >= 10, "{summary}");
-    assert!(summary.counts.snapshots >= 2 && summary.first > 1, "{summary}");
-    let are_replicas_struck = schedule == Schedule::ReplicasAreKilled;
-    assert_eq!(summary.overtaken > 0, are_replicas_struck, "{summary}");
+    let Summary { struck, counts, first, .. } = &summary;
+    for fault in schedule.faults() {
+        assert!(struck.iter().any(|struck| struck.fault == *fault), "no {fault:?}: {summary}");
+    }
+    for struck in struck {
+        assert!(struck.acknowledged_after > 0, "nothing after {struck:?}: {summary}");
+    }
+    assert!(counts.acknowledged >= 100 && counts.reads >= 10, "{summary}");
+    assert!(counts.left > 0 && counts.given >= counts.acknowledged, "{summary}");
+    assert!(counts.snapshots >= 2 && *first > 1, "{summary}");
 }
