@@ -50,12 +50,18 @@ impl Schedule {
             Schedule::LeaderIsStopped => &[Fault::LeaderStopped],
             Schedule::AllNodesAreKilled => &[Fault::AllNodesKilled],
             Schedule::NetworkIsCut => &[Fault::LeaderCutOffFromNodes, Fault::LeaderCutOff],
-            Schedule::AnswersAreLost => {
-                &[Fault::AnswersLost, Fault::RequestsLost, Fault::AnswersLostForLong]
-            }
-            Schedule::ReplicasAreKilled => {
-                &[Fault::ReplicaOvertaken, Fault::ReplicaReplaced, Fault::TwoReplicasReplaced]
-            }
+            Schedule::AnswersAreLost => &[
+                Fault::AnswersLost,
+                Fault::AnswersLostAndNodesGone,
+                Fault::RequestsLost,
+                Fault::AnswersLostForLong,
+            ],
+            Schedule::ReplicasAreKilled => &[
+                Fault::ReplicaOvertaken,
+                Fault::ReplicaReplaced,
+                Fault::ReplicaOvertakenInDoubt,
+                Fault::TwoReplicasReplaced,
+            ],
         }
     }
 
@@ -135,6 +141,9 @@ pub fn run(schedule: Schedule, program: &Path) -> Option<Summary> {
         fault.strike(&mut stage);
         times.push((fault, begun, history::now()));
         stage.wait_until_all_work();
+        if stage.is_any_broken() {
+            break;
+        }
     }
     let (histories, first) = stage.ended();
     let counts = judge::judged(&histories).unwrap_or_else(|wrongs| {
@@ -143,6 +152,8 @@ pub fn run(schedule: Schedule, program: &Path) -> Option<Summary> {
         let shown: Vec<_> = wrongs.into_iter().take(10).collect();
         panic!("{schedule:?}, seed {seed}: {count} wrong, see {folder:?}: {shown:#?}");
     });
+    let missed = stage.missed();
+    assert!(missed.is_empty(), "{schedule:?}, seed {seed}: it was to be that {missed:?}");
     Some(Summary { schedule, seed, counts, struck: struck(&times, &histories), first })
 }
 

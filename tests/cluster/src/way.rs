@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// What does not get to the other end of a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Loss {
 pub struct Way {
     address: SocketAddr,
     shared: Arc<Shared>,
+    /// The one who waits for clients; none where nobody gets a connection.
+    accepting: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -31,26 +33,24 @@ struct Shared {
     /// How many bytes did not get to the other end.
     lost: AtomicU64,
     /// Both ends of all connections that were not cut.
-    open: Mutex<Vec<TcpStream>>,
-    is_closed: AtomicBool,
+    connected: Mutex<Vec<TcpStream>>,
+    is_closing: AtomicBool,
 }
 
 impl Way {
-    /// A way to this node, on which nothing is lost.
-    pub fn to(node: SocketAddr) -> Way {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+    /// A way to this node, on which nothing is lost. Clients connect at the port.
+    pub fn to(node: SocketAddr, port: u16) -> Way {
         let shared = Shared {
             node,
             loss: Mutex::new(Loss::Nothing),
             lost: AtomicU64::new(0),
-            open: Mutex::default(),
-            is_closed: AtomicBool::new(false),
+            connected: Mutex::default(),
+            is_closing: AtomicBool::new(false),
         };
-        let shared = Arc::new(shared);
-        let accepting = Arc::clone(&shared);
-        thread::spawn(move || accept(&listener, &accepting));
-        Way { address, shared }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut way = Way { address, shared: Arc::new(shared), accepting: None };
+        way.open();
+        way
     }
 
     /// Where clients connect.
@@ -70,10 +70,28 @@ impl Way {
 
     /// Ends all connections. What they had still to bring does not get to the other end.
     pub fn cut(&self) {
-        for end in held(&self.shared.open).drain(..) {
+        for end in held(&self.shared.connected).drain(..) {
             // It may have ended before.
             let _ = end.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Refuses connections from now on, and ends those that there are.
+    pub fn close(&mut self) {
+        let Some(accepting) = self.accepting.take() else { return };
+        self.shared.is_closing.store(true, Ordering::Relaxed);
+        // Wakes the one who waits for clients.
+        let _ = TcpStream::connect(self.address);
+        accepting.join().unwrap();
+        self.cut();
+    }
+
+    /// Takes connections again.
+    pub fn open(&mut self) {
+        self.shared.is_closing.store(false, Ordering::Relaxed);
+        let listener = TcpListener::bind(self.address).unwrap();
+        let shared = Arc::clone(&self.shared);
+        self.accepting = Some(thread::spawn(move || accept(&listener, &shared)));
     }
 
     /// How many bytes were lost.
@@ -84,22 +102,20 @@ impl Way {
 
 impl Drop for Way {
     fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::Relaxed);
-        // Wakes the one who waits for clients.
-        let _ = TcpStream::connect(self.address);
-        self.cut();
+        self.close();
     }
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for client in listener.incoming() {
-        if shared.is_closed.load(Ordering::Relaxed) {
+        if shared.is_closing.load(Ordering::Relaxed) {
             return;
         }
         let (Ok(client), Ok(node)) = (client, TcpStream::connect(shared.node)) else { continue };
         for end in [&client, &node] {
-            end.set_nodelay(true).unwrap();
-            held(&shared.open).push(end.try_clone().unwrap());
+            // One that has ended already needs none.
+            let _ = end.set_nodelay(true);
+            held(&shared.connected).push(end.try_clone().unwrap());
         }
         let requests = (client.try_clone().unwrap(), node.try_clone().unwrap(), Loss::Requests);
         for (from, to, lost_with) in [requests, (node, client, Loss::Answers)] {

@@ -16,7 +16,7 @@ use super::Ground;
 use crate::etcd::{self, Cluster};
 use crate::history::{self, Event, Line, Reader};
 use crate::netns::Network;
-use crate::replica::Settings;
+use crate::replica::{IDS, Settings};
 use crate::way::{Loss, Way};
 
 /// Nodes of etcd and replicas, all of which end when it is dropped.
@@ -30,15 +30,20 @@ pub(super) struct Stage {
     started: u64,
     random: Rng,
     folder: TempDir,
+    /// What should have happened, so that a fault means something.
+    missed: Vec<&'static str>,
 }
 
 struct Replica {
+    number: u64,
     process: Child,
     history: Reader,
 }
 
 const NODES: usize = 3;
 const REPLICAS: usize = 4;
+/// So long the callers of most replicas wait; of the others, for ever.
+const PATIENCE: Duration = Duration::from_secs(2);
 const PREFIX: &str = "/test/replicas";
 const SNAPSHOT_EVERY: NonZeroU64 = NonZeroU64::new(100).expect("not zero");
 
@@ -56,15 +61,18 @@ impl Stage {
         };
         let cluster = nodes.start()?;
         let ways = match ground {
-            Ground::Ways => cluster.addresses().into_iter().map(Way::to).collect(),
+            Ground::Ways => {
+                let ends = cluster.addresses().into_iter().zip(etcd::free_ports(NODES));
+                ends.map(|(node, port)| Way::to(node, port)).collect()
+            }
             Ground::Plain | Ground::Network => Vec::new(),
         };
         let folder = TempDir::with_prefix("ministate-cluster-").unwrap();
         let random = Rng::with_seed(seed);
         let program = program.to_path_buf();
-        let (replicas, started) = (Vec::new(), 0);
+        let (replicas, started, missed) = (Vec::new(), 0, Vec::new());
         let mut stage =
-            Stage { cluster, network, ways, program, replicas, started, random, folder };
+            Stage { cluster, network, ways, program, replicas, started, random, folder, missed };
         for _ in 0..REPLICAS {
             let replica = stage.started();
             stage.replicas.push(replica);
@@ -89,9 +97,43 @@ impl Stage {
         }
     }
 
+    /// Lets no replica connect to any node.
+    pub(super) fn close_ways(&mut self) {
+        self.ways.iter_mut().for_each(Way::close);
+    }
+
+    /// Lets them connect again.
+    pub(super) fn open_ways(&mut self) {
+        self.ways.iter_mut().for_each(Way::open);
+    }
+
     /// How many bytes were lost on the ways.
     pub(super) fn lost(&self) -> u64 {
         self.ways.iter().map(Way::lost).sum()
+    }
+
+    /// Has it told, once the judge has found nothing worse, that this is not so.
+    pub(super) fn expect(&mut self, is_so: bool, what: &'static str) {
+        if !is_so {
+            self.missed.push(what);
+        }
+    }
+
+    /// Waits until this is so, unless a replica is broken, which the judge then tells.
+    pub(super) fn wait_until(&mut self, what: &'static str, is_so: impl Fn(&mut Stage) -> bool) {
+        let found = etcd::eventually(|| (is_so(self) || self.is_any_broken()).then_some(()));
+        self.expect(found.is_some(), what);
+    }
+
+    /// What should have happened and has not.
+    pub(super) fn missed(&self) -> &[&'static str] {
+        &self.missed
+    }
+
+    /// Whether a replica has ended by itself.
+    pub(super) fn is_any_broken(&mut self) -> bool {
+        let has_ended = |replica: &mut Replica| replica.process.try_wait().unwrap().is_some();
+        self.replicas.iter_mut().any(has_ended)
     }
 
     /// Waits until each replica has acknowledged what it was asked for from now on.
@@ -110,19 +152,27 @@ impl Stage {
         }
     }
 
-    pub(super) fn wait_until_more_is_appended_than_acknowledged(&mut self) {
-        let is_it = || (self.appended() > self.acknowledged()).then_some(());
-        etcd::eventually(is_it).expect("nothing is appended");
-    }
-
     /// The last mutation in the journal.
     pub(super) fn appended(&self) -> u64 {
+        let entry = self.last_entry();
+        let envelope: Value = serde_json::from_str(entry.lines().next().unwrap()).unwrap();
+        envelope["first"].as_u64().unwrap() + envelope["count"].as_u64().unwrap() - 1
+    }
+
+    /// The replica that has written the last entry of the journal, by its place among those that run.
+    pub(super) fn last_writer(&self) -> usize {
+        let entry = self.last_entry();
+        let (_, id) = entry.split_once(r#""id":"#).unwrap();
+        let digits = id.find(|character: char| !character.is_ascii_digit()).unwrap();
+        let process = id[..digits].parse::<u64>().unwrap() / IDS;
+        self.replicas.iter().position(|replica| replica.number == process).unwrap()
+    }
+
+    fn last_entry(&self) -> String {
         let entries = format!("{PREFIX}/log/");
         let last = ["--sort-by", "KEY", "--order", "DESCEND", "--limit", "1", "--print-value-only"];
         let last = [&["get", "--prefix", &entries], &last[..]].concat();
-        let entry = self.cluster.etcdctl_at_last(&last);
-        let envelope: Value = serde_json::from_str(entry.lines().next().unwrap()).unwrap();
-        envelope["first"].as_u64().unwrap() + envelope["count"].as_u64().unwrap() - 1
+        self.cluster.etcdctl_at_last(&last)
     }
 
     /// The last mutation that a replica acknowledged.
@@ -135,35 +185,40 @@ impl Stage {
         seqs.max().unwrap_or(0)
     }
 
-    /// Stops a replica until the journal does not hold any more what it wants next, and waits until it
-    /// works again: with the state of a snapshot, since there is no other way.
-    pub(super) fn overtake_a_replica(&mut self) {
-        let stopped = self.random.usize(..REPLICAS);
-        let process = self.replicas[stopped].process.id();
-        etcd::send("-STOP", process);
-        // What is on its way to it would let it go on without a snapshot.
+    /// One of the replicas.
+    pub(super) fn chosen(&mut self) -> usize {
+        self.random.usize(..REPLICAS)
+    }
+
+    /// Stops a replica where it stands. What is on its way to it does not get there.
+    pub(super) fn pause(&self, replica: usize) {
+        etcd::send("-STOP", self.replicas[replica].process.id());
         for way in &self.ways {
             way.cut();
         }
+    }
+
+    /// Waits until the journal does not hold any more what a replica that is stopped wants next, lets it go
+    /// on, and waits until it works again: with the state of a snapshot, since there is no other way.
+    pub(super) fn resume_overtaken(&mut self, replica: usize) {
         let end = self.appended_place();
-        let trimmed = etcd::eventually(|| (self.first() > end + 1).then_some(()));
+        self.wait_until("the journal is trimmed", |stage| stage.first() > end + 1);
         // A watch that begins in the past is told what was deleted since then.
         self.cluster.compact();
         let (known, now) = (self.acknowledged(), history::now());
-        etcd::send("-CONT", process);
-        trimmed.expect("the journal was not trimmed while a replica stood still");
-        let stopped = &mut self.replicas[stopped];
+        let replica = &mut self.replicas[replica];
+        etcd::send("-CONT", replica.process.id());
         let is_behind =
             |line: &Line| matches!(line.event, Event::Changed { seq, .. } if seq > known);
-        stopped.wait_until("there again", is_behind);
+        replica.wait_until("there again", is_behind);
         let is_told = |line: &Line| line.at > now && matches!(line.event, Event::Trimmed { .. });
-        stopped.wait_until("told that it was overtaken", is_told);
+        replica.wait_until("told that it was overtaken", is_told);
     }
 
     /// Kills so many replicas, and starts others in their places, which begin with a snapshot.
     pub(super) fn replace_replicas(&mut self, count: usize) {
-        etcd::eventually(|| (self.first() > 1).then_some(())).expect("the journal was not trimmed");
-        let first = self.random.usize(..REPLICAS);
+        self.wait_until("the journal is trimmed", |stage| stage.first() > 1);
+        let first = self.chosen();
         let killed = (first..first + count).map(|at| at % REPLICAS);
         for at in killed.clone() {
             self.replicas[at].kill();
@@ -181,18 +236,14 @@ impl Stage {
                 }
                 _ => false,
             });
-            assert!(snapshot > 0, "a replica began without a snapshot");
+            self.expect(snapshot > 0, "a replica that is new begins with a snapshot");
         }
     }
 
     /// Ends the replicas in peace, once they have done enough for it to mean something. Returns all that was
     /// written down, by each process, and the first place that the journal holds then.
     pub(super) fn ended(&mut self) -> (Vec<Vec<Line>>, u64) {
-        // Not where one is broken, and has to be told of.
-        let has_ended = |replica: &mut Replica| replica.process.try_wait().unwrap().is_some();
-        let is_any_broken = self.replicas.iter_mut().any(has_ended);
-        let trimmed = || (is_any_broken || self.first() > 1).then_some(());
-        etcd::eventually(trimmed).expect("the journal was not trimmed");
+        self.wait_until("the journal is trimmed", |stage| stage.first() > 1);
         for replica in &mut self.replicas {
             replica.process.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap_or_default();
         }
@@ -226,14 +277,14 @@ impl Stage {
             history: history.clone(),
             process: number,
             clients: 3,
-            patience: number.is_multiple_of(2).then_some(Duration::from_secs(2)),
+            patience: (number % 4 < 3).then_some(PATIENCE),
             snapshot_every: SNAPSHOT_EVERY,
             seed: self.random.u64(..),
         };
         let mut command = Command::new(&self.program);
         command.arg(serde_json::to_string(&settings).unwrap());
         let process = command.stdin(Stdio::piped()).spawn().unwrap();
-        Replica { process, history: Reader::of(history) }
+        Replica { number, process, history: Reader::of(history) }
     }
 
     fn history(&self, number: u64) -> PathBuf {
