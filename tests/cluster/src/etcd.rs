@@ -368,7 +368,7 @@ pub(crate) fn eventually<T>(mut found: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// Ports that nobody listens on, and which the system does not give to outgoing connections either: they
 /// are still free when a node comes back.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+pub fn free_ports(count: usize) -> Vec<u16> {
     let begin = RandomState::new().hash_one("ports") % 10_000;
     let candidates = (0..10_000).map(|offset| 20_000 + ((begin + offset) % 10_000) as u16);
     let held: Vec<_> = candidates

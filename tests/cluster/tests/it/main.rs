@@ -3,3 +3,4 @@
 
 mod judged;
 mod schedules;
+mod ways;
