@@ -52,6 +52,11 @@ impl<S, M> Keeping<S, M> {
         &*self.store
     }
 
+    /// The replica began with a snapshot of the state at this mutation.
+    pub(super) fn began_with(&self, seq: Seq) {
+        self.newest.fetch_max(seq, Ordering::Relaxed);
+    }
+
     /// The last mutation in the newest snapshot that this replica made or began with, and why the last
     /// one failed, if it did.
     pub(super) fn newest(&self) -> (Seq, Option<SharedError>) {

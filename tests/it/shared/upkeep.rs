@@ -141,6 +141,7 @@ async fn replica_that_was_away_for_longer_than_the_journal_reaches_begins_again_
     house.snapshots.reconnect();
     let seen = away.read_at_least(13, |guests| guests.names.len()).await.unwrap();
     assert_eq!(seen, 13);
+    assert_eq!(away.status().snapshot, 13);
     assert_eq!(away.apply(op("14")).await.unwrap(), 14);
 }
 

@@ -110,6 +110,7 @@ where
                     self.abandon(flight);
                 }
                 self.rest = Rest::over();
+                self.keeping.began_with(found.name.seq);
                 self.replica.replace(found.state, found.place, found.standing);
                 self.contact.reached(found.place);
                 self.tail_at = found.place;
