@@ -93,7 +93,8 @@ impl EtcdOptions {
     /// 256 KiB of its entry: with 2 seconds, a link with 1 Mbit/s suffices, and an entry of 1 MiB finds
     /// after 10 seconds that a node has stopped. A tail which heard nothing in time asks for fewer entries,
     /// down to one, and then waits for twice as long each time, up to 8 times as long, until entries come
-    /// in time again.
+    /// in time again. Only then does it say that etcd does not answer: with 2 seconds, after about half a
+    /// minute, where all nodes take connections and none says anything.
     pub fn request_timeout(mut self, timeout: Duration) -> EtcdOptions {
         self.request_timeout = timeout;
         self

@@ -34,14 +34,17 @@ impl Pace {
         self.patience
     }
 
-    /// Nothing came in time.
-    pub(crate) fn slow_down(&mut self) {
+    /// Nothing came in time. False where that was the slowest pace already.
+    pub(crate) fn slowed_down(&mut self) -> bool {
+        let most = self.usual_patience.saturating_mul(PATIENCE_FACTOR_MAX);
         if self.entries > 1 {
             self.entries = (self.entries / 4).max(1);
-        } else {
-            let most = self.usual_patience.saturating_mul(PATIENCE_FACTOR_MAX);
+        } else if self.patience < most {
             self.patience = self.patience.saturating_mul(2).min(most);
+        } else {
+            return false;
         }
+        true
     }
 
     /// A page came with so many entries and bytes, after so long. What took its time is asked for as
@@ -80,19 +83,19 @@ mod tests {
     #[test]
     fn after_silence_less_is_asked_for_and_then_waited_for_longer_up_to_a_bound() {
         let mut pace = Pace::usual(USUAL);
-        pace.slow_down();
-        assert_eq!((pace.entries(), pace.patience()), (1, USUAL));
-        for longer in [2, 4, 8, 8] {
-            pace.slow_down();
+        for longer in [1, 2, 4, 8] {
+            assert!(pace.slowed_down());
             assert_eq!((pace.entries(), pace.patience()), (1, USUAL * longer));
         }
+        assert!(!pace.slowed_down());
+        assert_eq!((pace.entries(), pace.patience()), (1, USUAL * 8));
     }
 
     #[test]
     fn it_goes_back_to_the_usual_as_soon_as_a_page_comes_in_time() {
         let mut pace = Pace::usual(USUAL);
         for _ in 0..3 {
-            pace.slow_down();
+            assert!(pace.slowed_down());
         }
         pace.follow(1, 1 << 20, USUAL * 3);
         assert_eq!((pace.entries(), pace.patience()), (1, USUAL * 4));

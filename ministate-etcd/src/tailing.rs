@@ -103,11 +103,13 @@ impl EtcdTail {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
-                if is_silence(&error) {
-                    self.pace.slow_down();
-                }
                 self.rest_and_look();
-                return Err(error);
+                // Who is told begins anew, perhaps: not before less was asked for, and waited for longer.
+                return if is_silence(&error) && self.pace.slowed_down() {
+                    Ok(())
+                } else {
+                    Err(error)
+                };
             }
         };
         let bytes = page.entries.iter().map(|entry| entry.bytes.len() as u64).sum();
