@@ -72,6 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let snapshots = arguments.next().ok_or(usage)?;
     let endpoints: Vec<String> = arguments.collect();
 
+    // Each run of the example is the first start of its etcd; a service calls `open_existing` after that.
     let journal = EtcdOptions::new(endpoints).prefix("/examples/registry").open().await?;
     let snapshots = ObjectStoreSnapshots::in_directory(snapshots).await?;
     let options = SharedOptions::new()

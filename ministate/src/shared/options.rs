@@ -65,6 +65,9 @@ impl SharedOptions {
     /// [`OutcomeUnknown`](SharedError::OutcomeUnknown) for a mutation that may have been appended, or
     /// still may be. Default: for ever.
     ///
+    /// Should be longer than the adapter lets an engine take for one request: before that has failed, it is
+    /// not known what became of it.
+    ///
     /// [`read`](SharedManager::read) never waits.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
