@@ -207,9 +207,20 @@ impl Chunk<'_> {
         Some(Admitted { format: self.envelope.format, ops, state: v, by })
     }
 
-    /// The checksum that its envelope says it continues.
-    pub(super) fn previous(&self) -> Option<Chain> {
-        Chain::parse(self.envelope.prev.as_bytes())
+    /// Only if it is of this journal and continues the line before it, where that is known.
+    pub(super) fn continues(
+        &self,
+        journal: &JournalId,
+        last: Option<Chain>,
+    ) -> Result<(), Unsound> {
+        if self.envelope.journal != journal.as_str() {
+            return Err(Unsound::Damaged("it belongs to another journal"));
+        }
+        let stated = Chain::parse(self.envelope.prev.as_bytes());
+        if stated.is_none() || last.is_some_and(|last| stated != Some(last)) {
+            return Err(Unsound::Damaged("it does not continue the entry before it"));
+        }
+        Ok(())
     }
 
     /// Where a replica stands behind it that stood at `standing` before: only if it continues that, and
@@ -220,10 +231,8 @@ impl Chunk<'_> {
         standing: &Standing,
     ) -> Result<Standing, Unsound> {
         let Envelope { first, count, format, admits, .. } = &self.envelope;
-        if self.envelope.journal != journal.as_str() {
-            return Err(Unsound::Damaged("it belongs to another journal"));
-        }
-        if *first != standing.seq + 1 || self.previous() != Some(standing.chain) {
+        self.continues(journal, Some(standing.chain))?;
+        if *first != standing.seq + 1 {
             return Err(Unsound::Damaged("it does not continue the entry before it"));
         }
         if *format != standing.admitted.format + u64::from(admits.is_some()) {

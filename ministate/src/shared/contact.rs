@@ -23,6 +23,8 @@ struct Known {
     failure: Option<SharedError>,
     /// Why an entry was last not appended; `None` once one was, or none is to be.
     refusal: Option<SharedError>,
+    /// Why there is no snapshot to begin again with; `None` once there is, or none is needed.
+    missing: Option<SharedError>,
 }
 
 /// What [`Contact`] says of a replica.
@@ -41,6 +43,7 @@ impl Contact {
             end,
             failure: None,
             refusal: None,
+            missing: None,
         }))
     }
 
@@ -83,6 +86,11 @@ impl Contact {
         self.known().refusal = None;
     }
 
+    /// What it holds no more is not to be had from the store of snapshots either; `None`: it is.
+    pub(super) fn is_missing(&self, why: Option<SharedError>) {
+        self.known().missing = why;
+    }
+
     /// The last place that was heard of.
     pub(super) fn end(&self) -> Place {
         self.known().end
@@ -93,7 +101,11 @@ impl Contact {
         Seen {
             stale: known.current_as_of.elapsed(),
             end: known.end,
-            failure: known.failure.as_ref().or(known.refusal.as_ref()).cloned(),
+            failure: [&known.failure, &known.missing, &known.refusal]
+                .into_iter()
+                .flatten()
+                .next()
+                .cloned(),
         }
     }
 

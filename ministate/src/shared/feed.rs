@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::error::SharedError;
-use super::journal::{Entry, Journal, JournalError, Place, Tail, TailError};
+use super::journal::{Entry, Journal, JournalError, JournalId, Place, Tail, TailError};
 use super::replica::{Progress, Stop, decode_member, envelope, unsound};
 use crate::feed::{Change, time_of};
 use crate::mutation::Mutator;
-use crate::record::Seq;
+use crate::record::{Chain, Seq};
 
 /// The mutations of a shared journal from one on, those that there are and then those to come; from
 /// [`SharedManager::subscribe`](crate::shared::SharedManager::subscribe).
@@ -35,6 +35,8 @@ pub struct SharedSubscription<M> {
     tail: Option<Box<dyn Tail>>,
     /// Where the tail begins.
     begin: Place,
+    /// The checksum of the last line there, if it is known.
+    chain: Option<Chain>,
     /// Everything through this mutation was read, or is not wanted.
     read: Seq,
     ready: VecDeque<Change<M>>,
@@ -43,7 +45,7 @@ pub struct SharedSubscription<M> {
 }
 
 /// Decodes the mutations of an entry that are behind one.
-type Reader<M> = fn(Place, &[u8], Seq) -> Result<Read<M>, SharedError>;
+type Reader<M> = fn(&Entry, &JournalId, Option<Chain>, Seq) -> Result<Read<M>, SharedError>;
 
 /// What was read of an entry.
 struct Read<M> {
@@ -51,13 +53,15 @@ struct Read<M> {
     /// Its first mutation, and its last.
     first: Seq,
     last: Seq,
+    /// The checksum of its last line.
+    chain: Chain,
 }
 
 impl<M> SharedSubscription<M> {
     pub(super) fn new<S>(
         journal: &Arc<dyn Journal>,
         progress: watch::Receiver<Progress>,
-        begin: Place,
+        (begin, chain): (Place, Chain),
         from: Seq,
     ) -> Self
     where
@@ -69,6 +73,7 @@ impl<M> SharedSubscription<M> {
             reader: read_entry::<S, M>,
             tail: None,
             begin,
+            chain: Some(chain),
             read: from.saturating_sub(1),
             ready: VecDeque::new(),
             lag_limit: None,
@@ -111,7 +116,9 @@ impl<M> SharedSubscription<M> {
     /// - [`Undecodable`](SharedError::Undecodable): a conversion of an old version failed.
     /// - [`Journal`](SharedError::Journal): the engine does not answer.
     /// - [`Damaged`](SharedError::Damaged), [`Regressed`](SharedError::Regressed),
-    ///   [`WrongJournal`](SharedError::WrongJournal): the engine does not hold what it did.
+    ///   [`WrongJournal`](SharedError::WrongJournal): the engine does not hold what it did. Where it lost
+    ///   entries that were not yielded yet, and others were written in their places, the replica is the one
+    ///   that finds out, and stops; until then those others can be yielded.
     pub async fn next(&mut self) -> Option<Result<Change<M>, SharedError>> {
         let behind = self.lag();
         if self.lag_limit.is_none_or(|limit| behind <= limit) {
@@ -149,14 +156,15 @@ impl<M> SharedSubscription<M> {
             lost = lost(&*self.journal, &mut self.progress, self.begin) => return Err(lost),
         };
         match read {
-            Ok(Entry { place, bytes }) => {
-                let read = (self.reader)(place, &bytes, self.read).and_then(|read| {
+            Ok(entry) => {
+                let read = (self.reader)(&entry, self.journal.id(), self.chain, self.read);
+                let read = read.and_then(|read| {
                     let (seq, first) = (self.read + 1, read.first);
                     if first <= seq { Ok(read) } else { Err(SharedError::Trimmed { seq, first }) }
                 });
                 // After an error the same entry is read again.
-                let Read { changes, last, .. } = read.inspect_err(|_| self.tail = None)?;
-                self.begin = place;
+                let Read { changes, last, chain, .. } = read.inspect_err(|_| self.tail = None)?;
+                (self.begin, self.chain) = (entry.place, Some(chain));
                 self.read = self.read.max(last);
                 self.ready.extend(changes);
                 Ok(())
@@ -170,7 +178,7 @@ impl<M> SharedSubscription<M> {
                     return Err(SharedError::Trimmed { seq: self.next_sequence(), first });
                 }
                 // What is wanted may be in the first entry that is left.
-                self.begin = begin;
+                (self.begin, self.chain) = (begin, None);
                 Ok(())
             }
             Err(TailError::Regressed { last }) => {
@@ -207,12 +215,19 @@ async fn lost(
     }
 }
 
-fn read_entry<S, M>(place: Place, bytes: &[u8], read: Seq) -> Result<Read<M>, SharedError>
+fn read_entry<S, M>(
+    entry: &Entry,
+    journal: &JournalId,
+    chain: Option<Chain>,
+    read: Seq,
+) -> Result<Read<M>, SharedError>
 where
     M: Mutator<S> + DeserializeOwned,
 {
-    let chunk = envelope(place, read + 1, bytes)?;
+    let place = entry.place;
+    let chunk = envelope(place, read + 1, &entry.bytes)?;
     let first = chunk.envelope.first;
+    chunk.continues(journal, chain).map_err(|why| unsound(place, first, why))?;
     let mut changes = Vec::new();
     let walked = chunk.walk(|record| {
         let at = time_of(record);
@@ -225,9 +240,9 @@ where
         Ok(())
     });
     match walked {
-        Ok(_) => {
+        Ok(chain) => {
             let last = (first + chunk.envelope.count).saturating_sub(1);
-            Ok(Read { changes, first, last })
+            Ok(Read { changes, first, last, chain })
         }
         Err(Stop::Told(error)) => Err(error),
         Err(Stop::Unsound(why)) => Err(unsound(place, first, why)),

@@ -20,6 +20,8 @@ pub(super) struct Submission<M> {
     pub(super) wanted: Wanted<M>,
     pub(super) answer: Answer,
     pub(super) since: Instant,
+    /// Whether it was taken into an entry: then it is carried out, though its caller goes away.
+    pub(super) is_begun: bool,
 }
 
 pub(super) enum Wanted<M> {
@@ -121,8 +123,11 @@ impl<M> Flight<M> {
         expected: Place,
         standing: &Standing,
         admits: Option<&Arc<Admitted>>,
-        taken: Vec<Submission<M>>,
+        mut taken: Vec<Submission<M>>,
     ) -> Flight<M> {
+        for submission in &mut taken {
+            submission.is_begun = true;
+        }
         let append = JournalId::random().to_string();
         let at = time_stamp(SystemTime::now());
         let bodies = taken.iter().filter_map(|submission| submission.body());
@@ -205,6 +210,11 @@ impl<M> Submission<M> {
     /// Whether its caller has waited for long enough.
     pub(super) fn is_overdue(&self, now: Instant, patience: Duration) -> bool {
         self.since.checked_add(patience).is_some_and(|until| until <= now)
+    }
+
+    /// Whether it need not be carried out.
+    pub(super) fn is_moot(&self) -> bool {
+        !self.is_begun && self.answer.is_unwanted()
     }
 
     /// What is to be written, if anything.

@@ -96,13 +96,20 @@ where
 
     async fn snapshot_in_turn(&self) -> Result<Seq, SharedError> {
         let made = self.snapshot_alone().await;
-        let failure = made.as_ref().err().cloned();
+        // That the manager was closed meanwhile is no failure of the snapshot.
+        let is_told = |failure: &&SharedError| !matches!(failure, SharedError::Closed);
+        let failure = made.as_ref().err().filter(is_told).cloned();
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
         made
     }
 
     async fn snapshot_alone(&self) -> Result<Seq, SharedError> {
-        let (name, standing, state) = self.encoded().await?;
+        let (name, standing, state) = tokio::select! {
+            biased;
+            // An entry that is read again may not come any more.
+            ended = self.replica.end_told() => return Err(ended),
+            encoded = self.encoded() => encoded?,
+        };
         let seq = name.seq;
         opening::put(&*self.store, &name, &standing, state).await?;
         // It is one only if this program can begin with it.
@@ -150,9 +157,13 @@ where
         if let Some(ended) = self.replica.ended() {
             return Err(ended);
         }
+        // Behind a handler that panicked it stands within an entry.
+        if let Err(panicked) = &held.state {
+            return Err(panicked.clone());
+        }
         let (standing, own) = (held.standing.clone(), M::__schema().state);
         let format = standing.admitted.format;
-        if format > 0 && standing.admitted.state != own {
+        if standing.admitted.state != own {
             let operation = format!("version {own} of the state");
             return Err(SharedError::NotAdmitted { operation, format });
         }

@@ -13,7 +13,7 @@ use crate::commit::{Done, Effect};
 use crate::error::{MiniStateError, operation_name};
 use crate::journal::FORMAT;
 use crate::mutation::{Mutator, Reply};
-use crate::record::{Member, Seq};
+use crate::record::{Chain, Member, Seq};
 use crate::recovery;
 use crate::schema::DecodeError;
 
@@ -64,7 +64,7 @@ impl<S> Replica<S> {
             admitted: Arc::clone(&standing.admitted),
             ended: None,
         });
-        let landmarks = Mutex::new(Landmarks::new(standing.seq, place));
+        let landmarks = Mutex::new(Landmarks::new(standing.seq, place, standing.chain));
         let held = RwLock::new(Held { state: Ok(state), place, standing });
         Replica { journal, held, progress, landmarks }
     }
@@ -97,14 +97,22 @@ impl<S> Replica<S> {
         self.progress.borrow().place
     }
 
-    /// A place that mutation `seq` is behind.
-    pub(super) fn place_before(&self, seq: Seq) -> Place {
+    /// A place that mutation `seq` is behind, and the checksum of the last line there.
+    pub(super) fn place_before(&self, seq: Seq) -> (Place, Chain) {
         self.landmarks.lock().unwrap_or_else(PoisonError::into_inner).before(seq)
     }
 
     /// Why it goes no further, if it does not.
     pub(super) fn ended(&self) -> Option<SharedError> {
         self.progress.borrow().ended.clone()
+    }
+
+    /// Why it has ended, once it has.
+    pub(super) async fn end_told(&self) -> SharedError {
+        let mut progress = self.progress();
+        let known = progress.wait_for(|known| known.ended.is_some()).await;
+        // The sender is `self`'s.
+        known.ok().and_then(|known| known.ended.clone()).unwrap_or(SharedError::Closed)
     }
 
     /// Lets nobody wait any longer. The first reason is the one that counts.
@@ -199,7 +207,7 @@ impl<S> Replica<S> {
 
     fn pass(&self, held: &Held<S>) {
         let mut landmarks = self.landmarks.lock().unwrap_or_else(PoisonError::into_inner);
-        landmarks.pass(held.standing.seq, held.place);
+        landmarks.pass(held.standing.seq, held.place, held.standing.chain);
     }
 
     /// Tells those who wait how far it is, once they can look at it.

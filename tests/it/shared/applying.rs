@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ministate::shared::memory::{AppendFault, MemoryJournal};
 use ministate::shared::{Journal, Place, SharedError, SharedOptions};
@@ -232,4 +233,22 @@ fn replica_whose_runtime_has_ended_lets_nobody_wait() {
         assert!(replica.subscribe(1).next().await.is_none());
         replica.close().await;
     });
+}
+
+/// It was dropped where another entry had its place, or the engine refused it: without its caller nobody
+/// handed it over again.
+#[tokio::test(start_paused = true)]
+async fn mutation_whose_caller_went_away_after_its_entry_was_made_happens() {
+    let house = House::default();
+    let (here, faults) = house.shaky(SharedOptions::new()).await;
+    let there = house.replica().await;
+    faults.on_append(AppendFault::RequestHeld);
+    let given_up = tokio::time::timeout(Duration::from_millis(10), here.apply(op("ada"))).await;
+    assert!(given_up.is_err());
+    faults.until_held(1).await;
+    there.apply(op("bob")).await.unwrap();
+    faults.on_append(AppendFault::NotWritten);
+    faults.release();
+    here.read_at_least(2, |_| ()).await.unwrap();
+    assert_eq!(names(&here), ["bob", "ada"]);
 }

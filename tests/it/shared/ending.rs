@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ministate::shared::memory::{AppendFault, Call, CallFault};
-use ministate::shared::{Role, SharedError, SharedOptions};
+use ministate::shared::{Place, Role, SharedError, SharedOptions};
 
 use super::hooked::Hooked;
 use super::{House, Party, op, runtime_of};
@@ -150,9 +151,72 @@ async fn subscription_of_a_replica_that_stopped_says_why() {
     let mut changes = replica.subscribe(1);
     assert_eq!(changes.next().await.unwrap().unwrap().seq, 1);
     faults.on_call(Call::Next, CallFault::RequestHeld);
-    house.journal.regress(ministate::shared::Place::new(1));
+    house.journal.regress(Place::new(1));
     match tokio::time::timeout(Duration::from_secs(60), changes.next()).await {
         Ok(Some(Err(SharedError::Regressed { .. }))) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What was applied, or may be, was answered with `Closed`, which means that nothing was written: where the
+/// replica ended between the two looks of its caller, for the answer and for the one who gives it. Some
+/// callers look again and again meanwhile; which of them looks just then is a matter of chance.
+#[test]
+fn closed_is_not_said_of_what_was_applied() {
+    let runtime = runtime_of(2);
+    for _ in 0..100 {
+        let house = House::default();
+        let replica = Arc::new(runtime.block_on(house.replica()));
+        let closing = Arc::clone(&replica);
+        let mut apply = std::pin::pin!(replica.apply(op("ada")));
+        let mut context = Context::from_waker(Waker::noop());
+        let first = apply.as_mut().poll(&mut context);
+        let closed = runtime.spawn(async move { closing.close().await });
+        let answer = match first {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => loop {
+                if let Poll::Ready(answer) = apply.as_mut().poll(&mut context) {
+                    break answer;
+                }
+            },
+        };
+        runtime.block_on(closed).unwrap();
+        match answer {
+            Ok(1) => {}
+            Err(SharedError::Closed) => assert_eq!(house.journal.end(), Place::START),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// It waited for an entry that the engine has lost, or does not give, for ever: also once the replica had
+/// ended for that reason.
+#[tokio::test(start_paused = true)]
+async fn snapshot_that_is_being_made_ends_with_the_replica() {
+    let house = House::default();
+    let (replica, faults) = house.shaky(SharedOptions::new()).await;
+    for number in 1..=10 {
+        assert_eq!(replica.apply(op(number.to_string())).await.unwrap(), number);
+    }
+    faults.on_call(Call::Next, CallFault::RequestHeld);
+    faults.until_held(1).await;
+    faults.on_call(Call::Next, CallFault::RequestHeld);
+    let made = tokio::time::timeout(Duration::from_secs(600), replica.create_snapshot());
+    let (made, ()) = tokio::join!(made, async {
+        faults.until_held(2).await;
+        replica.close().await;
+    });
+    assert!(matches!(made, Ok(Err(SharedError::Closed))), "{made:?}");
+
+    let house = House::default();
+    let replica = house.replica().await;
+    for number in 1..=10 {
+        assert_eq!(replica.apply(op(number.to_string())).await.unwrap(), number);
+    }
+    house.journal.regress(Place::new(7));
+    let made = tokio::time::timeout(Duration::from_secs(600), replica.create_snapshot()).await;
+    match made {
+        Ok(Err(SharedError::Stopped { .. } | SharedError::Regressed { .. })) => {}
         other => panic!("{other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ministate::shared::{SharedError, SharedManager};
+use ministate::shared::{Journal, SharedError, SharedManager, SnapshotStore};
 
 use super::House;
 
@@ -212,4 +212,28 @@ async fn mutation_that_waits_while_its_operation_is_given_up_is_refused_not_writ
     faults.release();
     assert!(matches!(late.await.unwrap(), Err(SharedError::Stopped { seq: 1, .. })));
     assert_eq!(new.read_linearizable(|bank| bank.cents).await.unwrap(), 100);
+}
+
+/// A snapshot of the state as the new release has it bore the version of the old one, where nothing had been
+/// written yet and the first snapshot was lost.
+#[tokio::test(start_paused = true)]
+async fn snapshot_in_the_new_form_waits_for_the_choice_also_before_the_first_mutation() {
+    let house = House::default();
+    let of_house = || (house.journal.clone(), house.snapshots.clone());
+    let (journal, snapshots) = of_house();
+    drop(SharedManager::<first::Bank, first::BankOp>::open(journal, snapshots).await.unwrap());
+    let (journal, snapshots) = of_house();
+    let new = SharedManager::<second::Bank, second::BankOp>::open(journal, snapshots);
+    let new = new.await.unwrap();
+    for name in house.snapshots.list(house.journal.id()).await.unwrap() {
+        house.snapshots.delete(&name).await.unwrap();
+    }
+    match new.create_snapshot().await {
+        Err(SharedError::NotAdmitted { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    new.admit_operations().await.unwrap();
+    new.create_snapshot().await.unwrap();
+    let (journal, snapshots) = of_house();
+    SharedManager::<second::Bank, second::BankOp>::open(journal, snapshots).await.unwrap();
 }

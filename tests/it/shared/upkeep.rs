@@ -286,13 +286,21 @@ async fn journal_that_does_not_lead_from_a_snapshot_any_more_gets_the_state_from
     assert_eq!(names(&house.replica().await).len(), 3);
 }
 
-/// A store that takes its time.
-struct Slow {
+/// A store that takes its time to put, and counts.
+struct Counting {
     house: House,
     puts: Arc<AtomicU64>,
+    lists: Arc<AtomicU64>,
+    put_takes: Duration,
 }
 
-impl SnapshotStore for Slow {
+impl Counting {
+    fn on(house: &House, put_takes: Duration) -> Counting {
+        Counting { house: house.clone(), puts: Arc::default(), lists: Arc::default(), put_takes }
+    }
+}
+
+impl SnapshotStore for Counting {
     fn put<'a>(
         &'a self,
         name: &'a SnapshotName,
@@ -300,7 +308,7 @@ impl SnapshotStore for Slow {
     ) -> Answer<'a, Result<(), StoreError>> {
         self.puts.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(self.put_takes).await;
             self.house.snapshots.put(name, bytes).await
         })
     }
@@ -313,6 +321,7 @@ impl SnapshotStore for Slow {
         &'a self,
         journal: &'a JournalId,
     ) -> Answer<'a, Result<Vec<SnapshotName>, StoreError>> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
         self.house.snapshots.list(journal)
     }
 
@@ -325,8 +334,8 @@ impl SnapshotStore for Slow {
 #[tokio::test(start_paused = true)]
 async fn snapshots_do_not_pile_up_before_a_slow_store() {
     let house = House::default();
-    let puts = Arc::new(AtomicU64::new(0));
-    let store = Slow { house: house.clone(), puts: Arc::clone(&puts) };
+    let store = Counting::on(&house, Duration::from_secs(60));
+    let puts = Arc::clone(&store.puts);
     let options = SharedOptions::new().snapshot_every(NonZeroU64::MIN);
     let replica: Party = options.open(house.journal.clone(), store).await.unwrap();
     puts.store(0, Ordering::SeqCst);
@@ -335,4 +344,21 @@ async fn snapshots_do_not_pile_up_before_a_slow_store() {
     // The first, and the one that waited for it.
     assert_eq!(puts.load(Ordering::SeqCst), 2);
     assert_eq!(kept(&house).await.last(), Some(&100));
+}
+
+/// Each round may read a whole snapshot, and there were ten in a second, for as long as it took.
+#[tokio::test(start_paused = true)]
+async fn state_that_cannot_be_read_anew_is_tried_less_and_less_often() {
+    let house = House::default();
+    let store = Counting::on(&house, Duration::ZERO);
+    let lists = Arc::clone(&store.lists);
+    let replica = Party::open(house.journal.clone(), store).await.unwrap();
+    for name in house.snapshots.list(house.journal.id()).await.unwrap() {
+        house.snapshots.delete(&name).await.unwrap();
+    }
+    replica.apply(op("a bomb")).await.unwrap_err();
+    lists.store(0, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let lists = lists.load(Ordering::SeqCst);
+    assert!((100..200).contains(&lists), "{lists} in an hour");
 }

@@ -19,30 +19,29 @@ where
     S: Serialize + DeserializeOwned + Send + Sync + 'static,
     M: Mutator<S> + Serialize + DeserializeOwned + Send + 'static,
 {
-    /// Composes an entry of all that waits, if none is on its way and there is a place for one.
+    /// Whether there is something to append, nothing on its way, and as far as is known a place for it: where
+    /// another entry stands it would be for nothing.
+    pub(super) fn may_begin(&self) -> bool {
+        !self.waiting.is_empty()
+            && self.flight.is_none()
+            && self.beginning.is_none()
+            && self.rest.until().is_none()
+            && self.contact.end() <= self.replica.place()
+    }
+
+    /// Composes an entry of all that waits.
     pub(super) fn begin_flight(&mut self) {
-        while let Ok(request) = self.requests.try_recv() {
-            self.take(request);
-        }
-        let may_begin = self.beginning.is_none() && self.rest.until().is_none();
-        if self.flight.is_some() || self.waiting.is_empty() || !may_begin {
-            return;
-        }
         let (place, standing) = {
             let held = self.replica.held();
             (held.place, held.standing.clone())
         };
-        if self.contact.end() > place {
-            // It would be for nothing: another entry stands there.
-            return;
-        }
         let format = standing.admitted.format;
         let own = || Arc::new(Admitted::of(format + 1, &M::__schema()));
         let mut admits = (format == 0).then(own);
         let mut bytes = chunk::envelope_bytes_at_most(admits.as_deref());
         let mut taken = Vec::new();
         while let Some(mut submission) = self.waiting.pop_front() {
-            if submission.answer.is_unwanted() {
+            if submission.is_moot() {
                 continue;
             }
             let change = match &submission.wanted {

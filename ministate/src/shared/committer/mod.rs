@@ -6,7 +6,8 @@ mod settling;
 mod trouble;
 
 use std::collections::VecDeque;
-use std::future::pending;
+use std::future::{pending, ready};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(super) struct Committer<S, M> {
     closing: Vec<oneshot::Sender<()>>,
     look: Option<Look>,
     next_look: Instant,
+    /// When those are forgotten next who went away.
+    next_sweep: Instant,
     /// Since when it seems that the journal ends before what was heard of.
     suspected: Option<Instant>,
     /// A snapshot to begin again with, while the store is asked for it.
@@ -87,10 +90,15 @@ enum Event<S, M> {
     Looked(Result<Place, JournalError>),
     Found(Result<Found<S>, SharedError>),
     Time,
+    /// Nothing, and something waits to be appended.
+    Idle,
 }
 
-/// After the tail failed, and after the state could not be read anew.
+/// After the tail failed, and between two looks who has gone.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// An engine that says nothing to a question for so long does not answer it.
+const SILENCE: Duration = Duration::from_secs(10);
 
 impl<S, M> Committer<S, M>
 where
@@ -121,6 +129,7 @@ where
             closing: Vec::new(),
             look: None,
             next_look: after(Instant::now(), look_every),
+            next_sweep: Instant::now(),
             suspected: None,
             beginning: None,
             tail_at,
@@ -134,14 +143,13 @@ where
     /// Goes on until the manager is closed or dropped, or there is a reason to stop.
     pub(super) async fn run(mut self, mut tail: Box<dyn Tail>) {
         let ended = loop {
-            self.begin_flight();
             if !self.closing.is_empty() && self.is_carried_out() {
                 break SharedError::Closed;
             }
             let stopped = match self.next_event(&mut *tail).await {
                 Event::Requested(None) => break SharedError::Closed,
                 Event::Requested(Some(request)) => {
-                    self.take(request);
+                    self.take_all(request);
                     Ok(())
                 }
                 Event::Appended(outcome) => self.settle(outcome).await,
@@ -149,10 +157,11 @@ where
                 Event::Read(Err(failure)) => self.recover_from(failure, &mut tail),
                 Event::Looked(end) => self.looked(end),
                 Event::Found(found) => self.begin_with(found, &mut tail),
-                Event::Time => {
-                    self.on_time();
+                Event::Idle => {
+                    self.begin_flight();
                     Ok(())
                 }
+                Event::Time => self.on_time(),
             };
             if let Err(stopped) = stopped {
                 break stopped;
@@ -164,15 +173,18 @@ where
     async fn next_event(&mut self, tail: &mut dyn Tail) -> Event<S, M> {
         let wake = self.wake();
         let is_reading = self.read_again_at.is_none() && self.beginning.is_none();
+        let may_begin = self.may_begin();
         tokio::select! {
             biased;
             request = self.requests.recv() => Event::Requested(request),
             outcome = landed(&mut self.flight) => Event::Appended(outcome),
             // Before what is read: there can be a long time of that.
             () = sleep_until(wake) => Event::Time,
-            entry = tail.next(), if is_reading => Event::Read(entry),
             end = looked(&mut self.look) => Event::Looked(end),
             found = found(&mut self.beginning) => Event::Found(found),
+            entry = tail.next(), if is_reading => Event::Read(entry),
+            // Behind what is read: while there is that, another entry stands where one would be appended.
+            () = ready(()), if may_begin => Event::Idle,
         }
     }
 
@@ -188,17 +200,21 @@ where
             Some(_) => None,
             None => self.rest.until(),
         };
-        let look = self.look.is_none().then_some(self.next_look);
-        // Nobody says that he does not wait any longer.
-        let closing = (!self.closing.is_empty()).then(|| now + PAUSE);
-        let times = [first, append, look, closing, self.read_again_at];
+        let look = self.look.as_ref().map_or(self.next_look, |look| look.asked + SILENCE);
+        let is_any = !self.waiting.is_empty() || !self.closing.is_empty();
+        let sweep = is_any.then_some(self.next_sweep);
+        let times = [first, append, Some(look), sweep, self.read_again_at];
         times.into_iter().flatten().min().unwrap_or_else(|| after(now, self.look_every))
     }
 
-    fn on_time(&mut self) {
+    fn on_time(&mut self) -> Result<(), SharedError> {
         let now = Instant::now();
         if self.read_again_at.is_some_and(|at| at <= now) {
             self.read_again_at = None;
+        }
+        if self.look.as_ref().is_some_and(|look| look.asked + SILENCE <= now) {
+            let source: Cause = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
+            self.looked(Err(JournalError::Unreachable { source }))?;
         }
         if self.look.is_none() && self.next_look <= now {
             let journal = Arc::clone(&self.journal);
@@ -211,10 +227,22 @@ where
         {
             flight.send(&self.journal);
         }
-        // Those who went away are not to pile up while the engine is away too.
-        self.waiting.retain(|submission| !submission.answer.is_unwanted());
+        if self.next_sweep <= now {
+            // Nobody says that he has gone, and they are not to pile up while the engine is away.
+            self.waiting.retain(|submission| !submission.is_moot());
+            self.next_sweep = now + PAUSE;
+        }
         if let Some(patience) = self.patience {
             self.answer_overdue(now, patience);
+        }
+        Ok(())
+    }
+
+    /// Takes a request, and those that have come behind it.
+    fn take_all(&mut self, request: Request<M>) {
+        self.take(request);
+        while let Ok(request) = self.requests.try_recv() {
+            self.take(request);
         }
     }
 

@@ -56,7 +56,10 @@ where
                 self.contact.refused(SharedError::Journal { doing: "appending an entry", source });
             }
             // Said of this attempt alone: an earlier one may have landed, and this entry may be there.
-            Err(AppendError::TooLarge { .. }) if !flight.is_not_written() => self.rest.lengthen(),
+            Err(AppendError::TooLarge { limit }) if !flight.is_not_written() => {
+                self.rest.lengthen();
+                self.contact.refused(SharedError::TooLarge { bytes: flight.bytes(), limit });
+            }
             Err(AppendError::TooLarge { limit }) if flight.taken.len() > 1 => {
                 // In pieces, then: at least one less each time.
                 self.entry_bytes_max = limit.min(flight.bytes() - 1);

@@ -14,6 +14,9 @@ use crate::shared::flight::{Flight, Rest, Submission, after};
 use crate::shared::journal::{Cause, JournalError, Place, Tail, TailError};
 use crate::shared::opening::{self, Built, Found, Until};
 
+/// Between two tries to read the state anew, each of which may read a whole snapshot.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
 impl<S, M> Committer<S, M>
 where
     S: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -109,6 +112,7 @@ where
                 if let Some(flight) = self.flight.take() {
                     self.abandon(flight);
                 }
+                self.contact.is_missing(None);
                 self.rest = Rest::over();
                 self.keeping.began_with(found.name.seq);
                 self.replica.replace(found.state, found.place, found.standing);
@@ -122,7 +126,7 @@ where
                 Err(SharedError::UnsoundSnapshot { name: found.name, what })
             }
             Err(failure @ SharedError::Store { .. }) => {
-                self.contact.failed(failure);
+                self.contact.is_missing(Some(failure));
                 self.read_again_at = Some(Instant::now() + PAUSE);
                 Ok(())
             }
@@ -214,6 +218,7 @@ where
 
     /// Reads the state anew, through a mutation, in place of one that a handler left half changed.
     async fn build_again(&mut self, seq: u64) {
+        let mut pause = PAUSE;
         loop {
             let store = self.keeping.snapshots();
             match opening::built::<S, M>(&*self.journal, store, Until::Seq(seq)).await {
@@ -224,7 +229,8 @@ where
                 Ok(None) => {}
                 Err(failure) => self.contact.failed(failure),
             }
-            sleep(PAUSE).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }

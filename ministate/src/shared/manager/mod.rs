@@ -87,7 +87,8 @@ use crate::shared::status::{Role, SharedStatus};
 ///
 /// # Dropping
 ///
-/// Dropping the manager ends its task; a snapshot that is being made is finished. [`close`](Self::close) first carries out what was handed over.
+/// Dropping the manager ends its task; a snapshot that is on its way to the store gets there.
+/// [`close`](Self::close) first carries out what was handed over.
 pub struct SharedManager<S, M> {
     replica: Arc<Replica<S>>,
     journal: Arc<dyn Journal>,
@@ -195,7 +196,7 @@ impl<S, M> SharedManager<S, M> {
         self.patiently(async {
             let end = tokio::select! {
                 biased;
-                ended = self.reached(|_| false) => return ended,
+                ended = self.replica.end_told() => return Err(ended),
                 end = self.end() => end?,
             };
             self.reached(|progress| progress.place >= end).await

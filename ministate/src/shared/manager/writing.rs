@@ -26,6 +26,9 @@ use crate::shared::opening::{self, Begun};
 use crate::shared::options::SharedOptions;
 use crate::shared::snapshots::SnapshotStore;
 
+/// Of what was taken by a committer that is gone.
+const UNANSWERED: Result<Done, SharedError> = Err(SharedError::OutcomeUnknown { source: None });
+
 impl<S, M> SharedManager<S, M>
 where
     S: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -106,7 +109,8 @@ where
     /// # Cancellation
     ///
     /// Dropping the future before its mutation was taken into an entry means that nothing happened.
-    /// Dropping it later lets the mutation complete without its caller.
+    /// Dropping it later lets the mutation complete without its caller, who may be gone before the
+    /// [`patience`](SharedOptions::patience) for it is over, or the replica is.
     ///
     /// # Errors
     ///
@@ -223,7 +227,9 @@ where
     /// Carries out what was handed over, then ends the replica. Later writes are refused as
     /// [`Closed`](SharedError::Closed); [`read`](Self::read) works on. Closing again does nothing.
     ///
-    /// Waits for an engine that does not answer as long as the writes do that were handed over.
+    /// Waits for an engine that does not answer as long as the writes do that were handed over, also those
+    /// whose callers went away: for ever without a [`patience`](SharedOptions::patience). Dropping the
+    /// future does not undo it, and dropping the manager waits for nothing.
     pub async fn close(&self) {
         let (answer, closed) = oneshot::channel();
         if self.requests.send(Request::Close(answer)).is_ok() {
@@ -250,19 +256,21 @@ where
     }
 
     async fn submit(&self, wanted: Wanted<M>) -> Result<Done, SharedError> {
-        let (answer, answered) = Answer::new();
-        let submission = Submission { wanted, answer, since: Instant::now() };
+        let (answer, mut answered) = Answer::new();
+        let submission = Submission { wanted, answer, since: Instant::now(), is_begun: false };
         let ended = || self.replica.ended().unwrap_or(SharedError::Closed);
         self.requests.send(Request::Submit(submission)).map_err(|_| ended())?;
         let mut is_here = self.is_here.clone();
         tokio::select! {
             biased;
             // The committer answers each, unless the runtime has dropped it.
-            answer = answered => {
-                answer.unwrap_or_else(|_| Err(SharedError::OutcomeUnknown { source: None }))
-            }
-            // It was dropped while this was handed over, and has not taken it.
-            _ = is_here.changed() => Err(ended()),
+            answer = &mut answered => answer.unwrap_or(UNANSWERED),
+            _ = is_here.changed() => match answered.try_recv() {
+                Ok(answer) => answer,
+                Err(oneshot::error::TryRecvError::Closed) => UNANSWERED,
+                // It was dropped while this was handed over, and has not taken it.
+                Err(oneshot::error::TryRecvError::Empty) => Err(ended()),
+            },
         }
     }
 }
