@@ -8,6 +8,7 @@ mod hooked;
 mod odd;
 mod reading;
 mod refusing;
+mod restless;
 mod rolling;
 mod subscribing;
 mod trouble;

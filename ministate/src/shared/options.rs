@@ -85,7 +85,8 @@ impl SharedOptions {
     }
 
     /// How often the engine is asked where the journal ends, which is how
-    /// [`status`](SharedManager::status) knows how stale the state is. Default: 1 second.
+    /// [`status`](SharedManager::status) knows how stale the state is. Default: 1 second. An engine that says
+    /// nothing for 10 seconds is taken for one that does not answer.
     pub fn look_every(mut self, time: Duration) -> Self {
         self.look_every = time;
         self

@@ -241,7 +241,7 @@ async fn what_json_cannot_say_is_refused_and_not_written() {
     }
 
     let house = House::default();
-    type Levels = ministate::shared::SharedManager<Level, Set>;
+    type Levels = SharedManager<Level, Set>;
     let levels = Levels::open(house.journal.clone(), house.snapshots.clone()).await.unwrap();
     match levels.apply(Set(f64::NAN)).await {
         Err(SharedError::Refused { reason: Refusal::Unsayable { .. } }) => {}

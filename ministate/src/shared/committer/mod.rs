@@ -149,7 +149,8 @@ where
             let stopped = match self.next_event(&mut *tail).await {
                 Event::Requested(None) => break SharedError::Closed,
                 Event::Requested(Some(request)) => {
-                    self.take_all(request);
+                    self.take(request);
+                    self.take_all();
                     Ok(())
                 }
                 Event::Appended(outcome) => self.settle(outcome).await,
@@ -203,8 +204,8 @@ where
         let look = self.look.as_ref().map_or(self.next_look, |look| look.asked + SILENCE);
         let is_any = !self.waiting.is_empty() || !self.closing.is_empty();
         let sweep = is_any.then_some(self.next_sweep);
-        let times = [first, append, Some(look), sweep, self.read_again_at];
-        times.into_iter().flatten().min().unwrap_or_else(|| after(now, self.look_every))
+        let times = [first, append, sweep, self.read_again_at];
+        times.into_iter().flatten().fold(look, Instant::min)
     }
 
     fn on_time(&mut self) -> Result<(), SharedError> {
@@ -238,9 +239,8 @@ where
         Ok(())
     }
 
-    /// Takes a request, and those that have come behind it.
-    fn take_all(&mut self, request: Request<M>) {
-        self.take(request);
+    /// Takes the requests that have come.
+    fn take_all(&mut self) {
         while let Ok(request) = self.requests.try_recv() {
             self.take(request);
         }

@@ -144,9 +144,7 @@ where
     async fn gather(&mut self, answered: usize) {
         for _ in 0..TURNS {
             task::yield_now().await;
-            while let Ok(request) = self.requests.try_recv() {
-                self.take(request);
-            }
+            self.take_all();
             if self.waiting.len() >= answered {
                 return;
             }

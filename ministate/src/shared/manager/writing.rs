@@ -109,8 +109,8 @@ where
     /// # Cancellation
     ///
     /// Dropping the future before its mutation was taken into an entry means that nothing happened.
-    /// Dropping it later lets the mutation complete without its caller, who may be gone before the
-    /// [`patience`](SharedOptions::patience) for it is over, or the replica is.
+    /// Dropping it later lets the mutation complete without its caller, unless its
+    /// [`patience`](SharedOptions::patience) is over, or the replica ends, before that.
     ///
     /// # Errors
     ///
