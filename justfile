@@ -70,7 +70,7 @@ schema histories="100000":
 
 # Long: so many histories of replicas whose engine fails in every third call.
 shared histories="20000":
-    MINISTATE_SHARED_HISTORIES={{histories}} cargo test --release -p ministate-tests -- shared::chaos --nocapture
+    MINISTATE_SHARED_HISTORIES={{histories}} cargo test --release -p ministate-tests -- shared::chaos shared::restless --nocapture
 
 # Long, the cut of the network as root: each schedule of faults over three nodes of etcd, for so many seconds.
 cluster-schedules seconds="60":
