@@ -101,3 +101,14 @@ fn runtime_of(threads: usize) -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(threads).enable_time().build().unwrap()
 }
+
+/// Lets random histories happen, by their seeds: so many, or as many as `MINISTATE_SHARED_HISTORIES` says, each on
+/// a clock that does not wait.
+fn each_survives<F: Future<Output = ()>>(histories: u64, survive: impl Fn(u64) -> F) {
+    let told = std::env::var("MINISTATE_SHARED_HISTORIES");
+    for seed in 0..told.map_or(histories, |told| told.parse().unwrap()) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(survive(seed));
+    }
+}

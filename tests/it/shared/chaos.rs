@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ministate::shared::memory::Rates;
 use ministate::shared::{SharedError, SharedOptions};
 
-use super::{House, Party, guest, names};
+use super::{House, Party, each_survives, guest, names};
 
 const REPLICAS: u64 = 3;
 const CALLERS: u64 = 4;
@@ -91,14 +91,5 @@ async fn survive(seed: u64) {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
-    let histories = std::env::var("MINISTATE_SHARED_HISTORIES");
-    let histories = histories.map_or(60, |histories| histories.parse().unwrap());
-    for seed in 0..histories {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(survive(seed));
-    }
+    each_survives(60, survive);
 }

@@ -11,7 +11,7 @@ use ministate::shared::{SharedError, SharedOptions};
 use ministate_tests::Chance;
 use tokio::time::{sleep, timeout};
 
-use super::{GuestOp, House, Party, names, op};
+use super::{GuestOp, House, Party, each_survives, names, op};
 
 const CALLERS: u64 = 6;
 const CALLS: u64 = 20;
@@ -193,14 +193,5 @@ async fn survive(seed: u64) {
 
 #[test]
 fn answers_are_true_and_subscriptions_whole_whoever_goes_away() {
-    let histories = std::env::var("MINISTATE_SHARED_HISTORIES");
-    let histories = histories.map_or(40, |histories| histories.parse().unwrap());
-    for seed in 0..histories {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(survive(seed));
-    }
+    each_survives(40, survive);
 }
