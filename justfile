@@ -16,16 +16,17 @@ docs:
 without_cluster := "--exclude ministate-etcd --exclude ministate-object-store --exclude ministate-cluster"
 
 # Several machines: lints, docs and tests, and the example that people can watch.
-# First: apt-get install protobuf-compiler libprotobuf-dev etcd-server etcd-client
+# First: apt-get install protobuf-compiler libprotobuf-dev etcd-server etcd-client; cargo install cargo-hack
 cluster:
     cargo clippy {{cluster}} --all-targets -- -D warnings
+    cargo hack check --each-feature --no-dev-deps -p ministate-etcd -p ministate-object-store
     RUSTDOCFLAGS="-D warnings" cargo doc {{cluster}} --no-deps
     cargo package --allow-dirty --no-verify -p ministate-derive -p ministate@0.2.0 -p ministate-etcd -p ministate-object-store
     ministate-etcd/examples/registry/watch
     # In the profile of the example, so that all that they are made of is built once.
     cargo test --profile dev {{cluster}}
 
-cluster := "-p ministate-etcd -p ministate-object-store -p ministate-cluster --features ministate-etcd/tls"
+cluster := "-p ministate-etcd -p ministate-object-store -p ministate-cluster --features ministate-etcd/tls-roots"
 
 # The tests of the README.
 test:
@@ -196,7 +197,7 @@ minimum-rust:
     rustup toolchain install "$version" --profile minimal --no-self-update
     CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --all-features -p ministate@0.2.0 -p ministate-derive -p ministate-cli
     # These need protoc.
-    CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --features ministate-etcd/tls -p ministate-etcd -p ministate-object-store
+    CARGO_TARGET_DIR=target/minimum-rust cargo "+$version" check --features ministate-etcd/tls-roots -p ministate-etcd -p ministate-object-store
 
 # Long: the oldest versions of the direct dependencies that Cargo.toml admits; needs nightly.
 minimal-versions:
